@@ -1,0 +1,1 @@
+"""The four variants, votes, statistics and verdict. Uses `rag` and `tuning`."""

@@ -1,0 +1,1 @@
+"""Documents to passages. Knows nothing of models that chat."""

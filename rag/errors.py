@@ -1,0 +1,5 @@
+class InputError(ValueError):
+    """What the user gave cannot be used. The message is one sentence that names the place and the remedy.
+
+    Commands print it and exit with status 2; pages show it as it is.
+    """

@@ -1,0 +1,26 @@
+"""Fixtures for every test. State goes to a temporary folder; no test reaches a network."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """`FOURFOLD_HOME` of this test, so that no test can touch the user's state."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("FOURFOLD_HOME", str(folder))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    yield folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data with published figures, which stands beside a developer's checkout and is no part of the project."""
+    folder = REPO.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}: the measured data sets are not part of the project")
+    return folder

@@ -1,0 +1,1 @@
+"""Base model, adapters, training and decoding. Knows nothing of documents or ratings."""
