@@ -1,0 +1,26 @@
+"""Votes for tests, complete and valid, of which a test changes what it is about."""
+
+from typing import Any
+
+from eval.variants import IDS
+from eval.votes import Vote
+
+
+def make_vote(comparison: str = "c0", shown: tuple[str, ...] = IDS, **changes: Any) -> Vote:
+    """A vote for the first variant shown; `changes` replaces fields."""
+    values: dict[str, Any] = {
+        "comparison": comparison,
+        "conversation": f"conversation of {comparison}",
+        "turn": 0,
+        "question": f"What is said about {comparison}?",
+        "prompts": {variant: [{"role": "user", "content": f"asked of {variant}"}] for variant in shown},
+        "answers": {variant: f"the answer of {variant}" for variant in shown},
+        "order": shown,
+        "choice": shown[0],
+        "rater": "rater-1",
+        "tokens": dict.fromkeys(shown, 12),
+        "seconds": dict.fromkeys(shown, 0.5),
+        "first_token_seconds": dict.fromkeys(shown, 0.1),
+        "configuration": {"base": "abc", "temperature": 0.0},
+    }
+    return Vote(**(values | changes))

@@ -1,0 +1,316 @@
+"""The log: nothing that was confirmed is lost, nothing is counted twice, and no failure looks like a success."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import eval.votes as module
+from eval.errors import InputError
+from eval.variants import IDS
+from eval.vote import NO_WINNER
+from eval.votes import StoreError, Vote, Votes, database_url
+from tests.eval.making import make_vote
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def log(home: Path) -> Iterator[Votes]:
+    votes = Votes(database_url(home))
+    yield votes
+    votes.close()
+
+
+def run_writer(code: str, home: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A process of its own that has `votes` open on the log of `home`."""
+    head = (
+        "import sys; from pathlib import Path; from eval.votes import Votes, database_url, StoreError;"
+        "from tests.eval.making import make_vote; votes = Votes(database_url(Path(sys.argv[1])))\n"
+    )
+    command = [sys.executable, "-c", head + code, str(home), *arguments]
+    return subprocess.Popen(command, cwd=REPO, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_a_vote_comes_back_as_it_was(log: Votes) -> None:
+    vote = make_vote(
+        question="Warum?\x00 \ud800",
+        answers={"base": "x", "tuned": "x", "rag": "y\x00", "combined": "\udfff é"},
+        identical=(("base", "tuned"),),
+        choice="rag",
+        acceptable=False,
+        dwell_seconds=2.25,
+        blind=False,
+        app_version="1.2",
+    )
+    log.append(vote)
+    assert log.votes() == [vote]
+    assert [(event.kind, event.id, event.vote) for event in log.events()] == [("vote", vote.id, vote)]
+
+
+def test_the_same_vote_twice_counts_once(log: Votes) -> None:
+    vote = make_vote()
+    log.append(vote)
+    log.append(vote)
+    log.reveal(vote.comparison)
+    log.append(vote)  # a late retry of what was saved before the reveal is still a success
+    assert log.votes() == [vote]
+    assert len(log.events()) == 2
+
+
+def test_one_id_cannot_hold_two_votes(log: Votes) -> None:
+    vote = make_vote()
+    log.append(vote)
+    with pytest.raises(InputError, match="already holds another event"):
+        log.append(replace(vote, choice="tie"))
+    assert log.votes() == [vote]
+
+
+def test_a_new_vote_supersedes_and_the_old_one_stays_in_the_log(log: Votes) -> None:
+    first, other, second = make_vote(), make_vote(rater="rater-2"), make_vote(choice="tie")
+    for vote in (first, other, second):
+        log.append(vote)
+    assert log.votes() == [other, second]
+    assert log.count() == 2
+    assert [event.superseded for event in log.events()] == [True, False, False]
+
+
+def test_after_the_reveal_a_vote_is_final(log: Votes) -> None:
+    """Arenas whose buttons stayed live after the reveal let people vote for a name instead of an answer."""
+    vote = make_vote()
+    log.append(vote)
+    log.reveal(vote.comparison)
+    log.reveal(vote.comparison)
+    for late in (make_vote(choice="tie"), make_vote(rater="someone else")):
+        with pytest.raises(InputError, match="revealed"):
+            log.append(late)
+    log.append(make_vote("c1"))
+    assert [kept.comparison for kept in log.votes()] == ["c0", "c1"]
+    assert [event.kind for event in log.events()] == ["vote", "reveal", "vote"]
+    with pytest.raises(InputError, match="no valid id"):
+        log.reveal("")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"choice": "nobody"}, "the choice 'nobody'"),
+        ({"shown": ("base", "rag"), "choice": "tuned"}, "the choice 'tuned'"),
+        ({"order": ("base", "base", "rag", "combined")}, "the order"),
+        ({"order": ("base", "rag")}, "the answers are not those"),
+        ({"answers": {"base": "only"}}, "the answers are not those"),
+        ({"answers": dict.fromkeys(IDS, 7)}, "an answer is not text"),
+        ({"prompts": {}}, "the prompts are not those"),
+        ({"turn": -1}, "turn -1"),
+        ({"turn": True}, "turn True"),
+        ({"question": " \n"}, "the question is empty"),
+        ({"identical": (("base", "tuned"),)}, "identical groups"),
+        ({"identical": (("base",),)}, "identical groups"),
+        ({"acceptable": "yes"}, "acceptable is 'yes'"),
+        ({"id": "g" * 32}, "hexadecimal"),
+        ({"schema": 2}, "schema 2"),
+        ({"time": "2026-01-01T00:00:00"}, "in UTC"),
+        ({"time": "2026-01-01T00:00:00+02:00"}, "in UTC"),
+        ({"time": "noon"}, "in UTC"),
+        ({"rater": ""}, "printable"),
+        ({"comparison": "\ud800"}, "printable"),
+        ({"tokens": {"base": -1}}, "tokens or seconds"),
+        ({"seconds": {"base": float("nan")}}, "tokens or seconds"),
+        ({"seconds": {"judge": 1.0}}, "tokens or seconds"),
+        ({"dwell_seconds": float("inf")}, "dwell_seconds"),
+        ({"configuration": {"x": float("nan")}}, "JSON"),
+        ({"configuration": {"x": {1, 2}}}, "JSON"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(log: Votes, changes: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        log.append(make_vote(**changes))
+    assert log.events() == []
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("vote"), st.sampled_from("abc"), st.sampled_from("xy"), st.integers(0, 1),
+            st.sampled_from((*IDS, *NO_WINNER)),
+        ),
+        st.tuples(st.just("again"), st.integers(0, 20)),
+        st.tuples(st.just("reveal"), st.sampled_from("abc")),
+        st.tuples(st.just("reopen")),
+    ),
+    max_size=25,
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=steps)
+def test_any_sequence_ends_as_a_plain_dictionary_says(tmp_path_factory: pytest.TempPathFactory, steps: list) -> None:
+    url = database_url(tmp_path_factory.mktemp("log"))
+    log, kept, appended, revealed = Votes(url), {}, [], set()
+    for step in steps:
+        if step[0] == "vote":
+            _, comparison, rater, turn, choice = step
+            vote = make_vote(comparison, rater=rater, turn=turn, choice=choice)
+            if comparison in revealed:
+                with pytest.raises(InputError):
+                    log.append(vote)
+            else:
+                log.append(vote)
+                appended.append(vote)
+                kept.pop((comparison, rater, turn), None)
+                kept[comparison, rater, turn] = vote
+        elif step[0] == "again" and appended:
+            log.append(appended[step[1] % len(appended)])
+        elif step[0] == "reveal":
+            log.reveal(step[1])
+            revealed.add(step[1])
+        elif step[0] == "reopen":
+            log.close()
+            log = Votes(url)
+    assert log.votes() == list(kept.values())
+    assert log.count() == len(kept)
+    assert [event.vote for event in log.events() if event.vote] == appended
+    assert {event.comparison for event in log.events() if event.kind == "reveal"} == revealed
+    log.close()
+
+
+def test_kill_9_loses_nothing_that_was_confirmed(home: Path) -> None:
+    """The writer prints an id only after `append` has returned; each printed id must be in the log, once and whole."""
+    code = (
+        "for number in range(100000):\n"
+        "    vote = make_vote(f'{sys.argv[2]}-{number}')\n"
+        "    votes.append(vote)\n"
+        "    print(vote.id, flush=True)\n"
+    )
+    confirmed: set[str] = set()
+    for attempt in range(5):
+        writer = run_writer(code, home, str(attempt))
+        assert writer.stdout is not None
+        for _ in range(random.Random(attempt).randrange(3, 40)):
+            confirmed.add(writer.stdout.readline().strip())
+        os.kill(writer.pid, signal.SIGKILL)
+        rest, _ = writer.communicate()
+        confirmed.update(line for line in rest.splitlines(keepends=False) if len(line) == 32)
+    log = Votes(database_url(home))
+    ids = [vote.id for vote in log.votes()]
+    log.close()
+    assert len(ids) == len(set(ids))
+    assert confirmed <= set(ids)
+    assert len(ids) - len(confirmed) <= 5  # at most the one vote in flight of each writer
+
+
+def test_processes_and_threads_append_at_once(home: Path) -> None:
+    code = "for number in range(15):\n    votes.append(make_vote(f'{sys.argv[2]}-{number}'))\n"
+    writers = [run_writer(code, home, f"process{number}") for number in range(2)]  # both also create the log
+    log = Votes(database_url(home))
+    failures: list[BaseException] = []
+
+    def append(name: int) -> None:
+        try:
+            for number in range(10):
+                log.append(make_vote(f"thread{name}-{number}"))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=append, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for writer in writers:
+        _, errors = writer.communicate()
+        assert writer.returncode == 0, errors
+    assert failures == []
+    assert log.count() == len({vote.id for vote in log.votes()}) == 2 * 15 + 4 * 10
+    log.close()
+
+
+def test_a_full_disk_is_a_failure_and_keeps_the_earlier_votes(home: Path) -> None:
+    """A limit on the size of a file stands for the full disk: the write fails in the same place."""
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        "for number in range(1000):\n"
+        "    vote = make_vote(f'c{number}', answers=dict.fromkeys(('base', 'tuned', 'rag', 'combined'), 'long ' * 500))\n"
+        "    try:\n"
+        "        votes.append(vote)\n"
+        "    except StoreError as error:\n"
+        "        print(error, file=sys.stderr)\n"
+        "        assert len(votes.votes()) == number  # the log is still readable while the disk is full\n"
+        "        break\n"
+        "    print(vote.id)\n"
+    )
+    writer = run_writer(code, home)
+    confirmed, failure = writer.communicate()
+    assert writer.returncode == 0, failure
+    assert "could not be written" in failure
+    assert "make room" in failure
+    assert len(failure.splitlines()) == 1
+    log = Votes(database_url(home))
+    assert [vote.id for vote in log.votes()] == confirmed.split()
+    assert len(confirmed.split()) > 3
+    log.append(make_vote("there is room again"))
+    assert log.count() == len(confirmed.split()) + 1
+    log.close()
+
+
+def test_sqlite_saying_full_is_reported(log: Votes, monkeypatch: pytest.MonkeyPatch) -> None:
+    log.append(make_vote())
+    sa.event.listen(log._engine, "checkout", lambda raw, *_: raw.execute("PRAGMA max_page_count = 1"))
+    with pytest.raises(StoreError, match="full"):
+        log.append(make_vote("c1", question="long " * 100_000))
+    assert log.count() == 1
+
+
+def test_a_log_of_a_newer_version_is_left_alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = []
+    with monkeypatch.context() as newer:
+        newer.setattr(module, "MIGRATIONS", (*module.MIGRATIONS, lambda connection: ran.append(1)))
+        Votes(database_url(home)).close()
+        Votes(database_url(home)).close()
+    assert ran == [1]  # applied once, remembered afterwards
+    with pytest.raises(StoreError, match="newer version"):
+        Votes(database_url(home))
+
+
+def test_a_damaged_payload_is_named(log: Votes, home: Path) -> None:
+    log.append(make_vote())
+    with sa.create_engine(database_url(home)).begin() as connection:
+        connection.execute(sa.text("UPDATE events SET payload = '{\"id\": 1}'"))
+        connection.engine.dispose()
+    with pytest.raises(StoreError, match="Event 1"):
+        log.votes()
+
+
+def test_a_file_that_is_no_database_is_a_store_error(home: Path) -> None:
+    home.mkdir()
+    (home / "votes.sqlite").write_bytes(b"these are not the votes that you are looking for" * 10)
+    with pytest.raises(StoreError, match="not a database"):
+        Votes(database_url(home))
+
+
+@pytest.mark.parametrize("url", ["votes", "nosql://here", "mysql+nodriver://host/name", ""])
+def test_an_unusable_url_is_an_input_error(url: str) -> None:
+    with pytest.raises(InputError, match="database URL"):
+        Votes(url)
+
+
+@pytest.mark.parametrize("name", ["with space", "with%20percent", "with#hash", "ünï", "with?mark"])
+def test_any_folder_name_can_hold_the_log(tmp_path: Path, name: str) -> None:
+    log = Votes(database_url(tmp_path / name))
+    log.append(make_vote())
+    log.close()
+    assert (tmp_path / name / "votes.sqlite").is_file()
+
+
+def test_vote_is_exported_under_the_name_that_the_pages_use() -> None:
+    assert module.Vote is Vote
