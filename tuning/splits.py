@@ -1,0 +1,97 @@
+"""Rows -> the part that trains, the part that says when to stop, and the part that nothing sees before the end."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tuning.errors import InputError
+from tuning.rows import Row
+
+SMALLEST = 8
+"""Fewer held-out rows than this measure noise."""
+
+LARGEST = 200
+"""More held-out rows than this cost time and hardly sharpen the mean."""
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Rows by their use. All rows of a source are in one split."""
+
+    train: tuple[Row, ...]
+    validation: tuple[Row, ...]
+    """Choose the checkpoint and the moment to stop."""
+    test: tuple[Row, ...]
+    """Not seen before the final measurement."""
+    notes: tuple[str, ...] = ()
+    """What these splits cannot tell, in words."""
+
+
+def split(rows: Sequence[Row], seed: int, fraction: float = 0.1) -> Splits:
+    """Draw validation and test rows, `fraction` of all rows each (between 8 and 200), together at most a third.
+
+    All rows of a source stay together; a row without one is its own prompt's source. The order in which sources are
+    drawn is a hash of seed and source: it depends neither on the order of the rows nor on the other rows. A file's own
+    `split` fields are followed, and only a held-out split that the file does not name is drawn (validation also from
+    the rows that the file calls training rows: stopping in time is a part of training).
+
+    Raises InputError where the file puts one source into two splits or leaves nothing to train on.
+    """
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[_source(row)].append(row)
+    placed = {source: _named_split(source, members) for source, members in groups.items()}
+    order = sorted(groups, key=lambda source: hashlib.sha256(f"{seed}\n{source}".encode()).digest())
+    target = max(SMALLEST, min(LARGEST, round(len(rows) * fraction)))
+    budget = len(rows) // 3
+    for kind, free in (("validation", ("", "train")), ("test", ("",))):
+        if kind not in placed.values():
+            sizes = {source: len(groups[source]) for source in order if placed[source] in free}
+            drawn = _draw(sizes, target, budget)
+            placed.update(dict.fromkeys(drawn, kind))
+            budget -= sum(sizes[source] for source in drawn)
+    parts: dict[str, list[Row]] = {"train": [], "validation": [], "test": []}
+    for row in rows:
+        parts[placed[_source(row)] or "train"].append(row)
+    if not parts["train"]:
+        raise InputError("no training rows: every row is marked validation or test; mark some as train")
+    return Splits(*(tuple(part) for part in parts.values()), notes=tuple(_notes(parts)))
+
+
+def _source(row: Row) -> str:
+    return row.source or repr(row.prompt)
+
+
+def _named_split(source: str, members: Sequence[Row]) -> str:
+    """The split that the file names for a source; empty where it names none."""
+    first: dict[str, Row] = {}
+    for row in members:
+        if row.split:
+            first.setdefault(row.split, row)
+    if len(first) > 1:
+        (one, here), (other, there) = list(first.items())[:2]
+        name = source if members[0].source else "the same prompt"
+        raise InputError(f"{name!r} is in {one} ({here.place}) and in {other} ({there.place}); give it one split")
+    return next(iter(first), "")
+
+
+def _draw(sizes: Mapping[str, int], target: int, budget: int) -> list[str]:
+    """Sources, in order, until their rows reach `target`; none if that many rows cannot be had within `budget`."""
+    drawn: list[str] = []
+    count = 0
+    for source, size in sizes.items():
+        if count < target and count + size <= min(2 * target, budget):
+            drawn.append(source)
+            count += size
+    return drawn if count >= SMALLEST else []
+
+
+def _notes(parts: Mapping[str, Sequence[Row]]) -> list[str]:
+    total = sum(len(part) for part in parts.values())
+    notes = []
+    if not parts["validation"]:
+        notes.append(f"{total} rows from these sources leave none for validation: no early stop, the last step is kept")
+    if not parts["test"]:
+        notes.append(f"{total} rows from these sources leave none for a test: whether it helped cannot be measured")
+    return notes
