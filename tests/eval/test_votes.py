@@ -240,7 +240,7 @@ def test_a_full_disk_is_a_failure_and_keeps_the_earlier_votes(home: Path) -> Non
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
         "for number in range(1000):\n"
-        "    vote = make_vote(f'c{number}', answers=dict.fromkeys(('base', 'tuned', 'rag', 'combined'), 'long ' * 500))\n"
+        "    vote = make_vote(f'c{number}', configuration={'padding': 'long ' * 2000})\n"
         "    try:\n"
         "        votes.append(vote)\n"
         "    except StoreError as error:\n"
