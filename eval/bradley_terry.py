@@ -65,9 +65,13 @@ def covariance(
 
     V = H^-1 (B + prior I) H^-1, where H is the penalised information and B the sum over clusters of the outer product
     of the cluster's score (Liang and Zeger 1986). The prior counts as an observation of its own, so that without votes
-    V is the prior's covariance and no interval ever has zero width. `small_sample` adds the correction of Morel,
-    Bokossa and Neerchal (2003, Biometrical Journal 45, d=2, r=1) for few clusters; without it and with `prior` 0 the
-    result is the plain cluster-robust (each outcome its own cluster: HC0) covariance.
+    V is the prior's covariance and no interval ever has zero width.
+
+    `small_sample` adds the correction of Morel, Bokossa and Neerchal (2003, Biometrical Journal 45, d=2, r=1) for few
+    clusters, and lets B fall nowhere below the information of the decided outcomes: a name that was hardly ever picked
+    leaves residuals near zero, and intervals from those alone held the truth in 76 of 100 simulated votes instead of
+    95. Without it and with `prior` 0 the result is the plain cluster-robust (each outcome its own cluster: HC0)
+    covariance.
     """
     players = len(strength)
     met = _table(left, right, np.ones(len(score)), players)
@@ -81,9 +85,13 @@ def covariance(
     )
     meat = np.asarray((scores.T @ scores).toarray(), dtype=np.float64)
     if small_sample:
-        meat = _inflated(meat, plain, bread, len(clusters), len(score))
+        decided = (np.count_nonzero(score != 0.5) + 1) / (len(score) + 1)
+        inflated = _inflated(meat, plain, bread, len(clusters), len(score))
+        meat = _at_least(_bordered(inflated, prior), _bordered(decided * plain, prior))
+    else:
+        meat = _bordered(meat, prior)
     centre = np.eye(players) - 1.0 / players
-    return np.asarray(centre @ bread @ (meat + prior * np.eye(players)) @ bread @ centre)
+    return np.asarray(centre @ bread @ meat @ bread @ centre)
 
 
 def information(strength: Floats, met: Floats) -> Floats:
@@ -112,6 +120,15 @@ def _inflated(meat: Floats, plain: Floats, bread: Floats, clusters: int, outcome
     meat = meat * (clusters / (clusters - 1))
     share = free / (clusters - free) if clusters > 3 * free else 0.5
     return meat + share * max(1.0, float(np.trace(bread @ meat)) / max(free, 1)) * plain
+
+
+def _at_least(matrix: Floats, floor: Floats) -> Floats:
+    """`matrix` with its eigenvalues relative to `floor` raised to 1 at least: x'Mx >= x'Fx for every x."""
+    values, vectors = np.linalg.eigh(floor)
+    values = np.maximum(values, 1e-14 * values.max())  # rounding can make the smallest one negative
+    root, inverse = ((vectors * values**power) @ vectors.T for power in (0.5, -0.5))
+    ratio, directions = np.linalg.eigh(inverse @ matrix @ inverse)
+    return np.asarray(root @ ((directions * np.maximum(ratio, 1.0)) @ directions.T) @ root)
 
 
 def _chance(strength: Floats) -> Floats:

@@ -166,7 +166,7 @@ def _strengths(
     names: tuple[str, ...], theta: Floats, spread: Floats, record: Integers, level: float
 ) -> tuple[Strength, ...]:
     rows = []
-    for number in np.argsort(-theta, kind="stable"):
+    for number in _strongest_first(theta):
         value, se, low, high, _ = _estimate(np.eye(len(theta))[number], theta, spread, level)
         wins, losses, ties = (int(count) for count in record[number])
         rows.append(Strength(names[number], value, se, low, high, wins, losses, ties))
@@ -175,11 +175,15 @@ def _strengths(
 
 def _contrasts(names: tuple[str, ...], theta: Floats, spread: Floats, level: float) -> tuple[Contrast, ...]:
     unit = np.eye(len(theta))
-    order = np.argsort(-theta, kind="stable")
+    order = _strongest_first(theta)
     return tuple(
         Contrast(names[one], names[other], *_estimate(unit[one] - unit[other], theta, spread, level))
         for one, other in combinations(order, 2)
     )
+
+
+def _strongest_first(theta: Floats) -> Integers:
+    return np.argsort(-theta.round(9), kind="stable")  # equal ones keep their order whatever the last bits say
 
 
 def _estimate(weights: Floats, theta: Floats, spread: Floats, level: float) -> tuple[float, float, float, float, float]:

@@ -183,20 +183,23 @@ def test_a_cluster_said_twice_is_not_more_evidence(seed: int) -> None:
     np.testing.assert_allclose(as_new, once / 2, atol=1e-9)
 
 
-def coverage(seed: int, votes: int, repeats: int, prompts: int | None = None) -> float:
-    """How often the nominal 95 % interval of best minus worst holds the truth, over votes that pick the best of four.
+MILD = (-0.3, 0.0, 0.1, 0.2)
+STRONG = (-1.5, -0.5, 0.5, 1.5)
+
+
+def coverage(truth: tuple[float, ...], votes: int, repeats: int, prompts: int | None = None) -> float:
+    """How often the nominal 95 % interval of last minus first holds the truth, over votes that pick the best of four.
 
     With `prompts`, votes share that many prompts of which each has an effect of its own on every player; the truth is
     then the strength over all prompts, from a fit to many of them.
     """
-    random = np.random.default_rng(seed)
-    truth = np.array([-0.3, 0.0, 0.1, 0.2])
+    random = np.random.default_rng(votes)
     spread_of_prompts = 0.7 if prompts else 0.0
 
     def draw(count: int, shared: int) -> tuple[Data, Integers]:
-        effect = random.normal(0, spread_of_prompts, (shared, 4)) if spread_of_prompts else np.zeros((shared, 4))
+        effect = random.normal(0, 1, (shared, 4)) * spread_of_prompts
         prompt = np.arange(count) % shared
-        winner = (truth + effect[prompt] + random.gumbel(size=(count, 4))).argmax(1)
+        winner = (np.array(truth) + effect[prompt] + random.gumbel(size=(count, 4))).argmax(1)
         rows = [(w, other, 1.0, p) for w, p in zip(winner, prompt, strict=True) for other in range(4) if other != w]
         return arrays([row[:3] for row in rows]), np.array([row[3] for row in rows])
 
@@ -211,15 +214,22 @@ def coverage(seed: int, votes: int, repeats: int, prompts: int | None = None) ->
     return held / repeats
 
 
-@pytest.mark.parametrize("votes", [20, 100])
-def test_intervals_cover_what_they_promise(votes: int) -> None:
-    assert 0.93 <= coverage(seed=5, votes=votes, repeats=500) <= 0.98
+@pytest.mark.parametrize(("truth", "votes"), [(MILD, 20), (MILD, 100), (STRONG, 50)])
+def test_intervals_cover_what_they_promise(truth: tuple[float, ...], votes: int) -> None:
+    """The strong case has a variant that is hardly ever picked: the plain clustered errors cover it in 76 of 100."""
+    assert 0.92 <= coverage(truth, votes=votes, repeats=400) <= 0.99
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("votes", "prompts"), [(20, None), (100, None), (300, None), (300, 30)])
-def test_intervals_cover_what_they_promise_in_many_repeats(votes: int, prompts: int | None) -> None:
-    assert 0.93 <= coverage(seed=6, votes=votes, repeats=3000, prompts=prompts) <= 0.975
+@pytest.mark.parametrize(
+    ("truth", "votes", "prompts"),
+    [(MILD, 20, None), (MILD, 100, None), (MILD, 300, None), (MILD, 300, 30), (STRONG, 50, None), (STRONG, 300, None)],
+)
+def test_intervals_cover_what_they_promise_in_many_repeats(
+    truth: tuple[float, ...], votes: int, prompts: int | None
+) -> None:
+    """The upper bound leaves room for the small-sample correction, which is a little wide at 20 votes."""
+    assert 0.93 <= coverage(truth, votes=votes, repeats=1500, prompts=prompts) <= 0.975
 
 
 def test_every_pair_is_weighed_alike() -> None:
