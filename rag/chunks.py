@@ -57,10 +57,12 @@ def split(document: Document, tokenizer: Tokenizer, limit: int, size: int = SIZE
     size = min(size, room)
     chunks: list[Chunk] = []
     for start, end, path, own in _sections(document):
-        units = _units(document.text, start, end, tokenizer)
-        for first, last in _pack(units, size):
+        above = path[: len(path) - own]  # the section's first chunk begins with its own headings
+        for first, last in _pack(_units(document.text, start, end, tokenizer), size):
             for low, high in _fit(document.text, first, last, tokenizer, room):
-                chunks.append(_chunk(document.text, low, high, path, own, tokenizer, room))
+                text, heading = document.text[low:high], " > ".join(path)
+                chunks.append(Chunk(low, high, text, heading, _prefix(text, above, tokenizer, room)))
+                above = path
     return chunks
 
 
@@ -163,16 +165,13 @@ def _fit(text: str, start: int, end: int, tokenizer: Tokenizer, room: int) -> It
             yield from _fit(text, *span, tokenizer, room)
 
 
-def _chunk(text: str, start: int, end: int, path: tuple[str, ...], own: int, tokenizer: Tokenizer, room: int) -> Chunk:
-    piece, heading = text[start:end], " > ".join(path)
-    # the first chunk of a section begins with the section's own headings; only those above are put in front of it
-    begins = bool(path) and path[-1] in piece[: len(heading) + 4 * len(path) + 16]
-    above = path[: len(path) - own] if begins and own else path
-    for titles in (above, above[-1:]):
-        prefix = " > ".join(titles) + "\n" if titles else ""
-        if prefix and _count(tokenizer, [prefix + piece])[0] <= room:
-            return Chunk(start, end, piece, heading, prefix)
-    return Chunk(start, end, piece, heading)
+def _prefix(text: str, path: tuple[str, ...], tokenizer: Tokenizer, room: int) -> str:
+    """The heading path that still fits in front of the text, or its last heading, or nothing."""
+    for titles in (path, path[-1:]):
+        prefix = " > ".join(titles) + "\n"
+        if titles and _count(tokenizer, [prefix + text])[0] <= room:
+            return prefix
+    return ""
 
 
 def _count(tokenizer: Tokenizer, texts: Iterable[str]) -> list[int]:

