@@ -37,7 +37,7 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
         tokenizer_object=tokenizer,
         bos_token="<|im_start|>",
         eos_token="<|im_end|>",
-        pad_token="<|im_end|>",
+        pad_token="<|endoftext|>",  # not the end of turn: the embedding of padding is zero and could not be predicted
         unk_token="<|endoftext|>",
         chat_template=CHAT_TEMPLATE,
         model_max_length=512,
