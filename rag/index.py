@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +111,7 @@ class Index:
         with self.store.snapshot() as snapshot, self._lock:
             self._vectors.follow(snapshot)
             ids, scores = self._rank(snapshot, query, vector, k, mode)
-            cosines = self._vectors.cosines(vector, ids)
+            cosines = scores if mode == "dense" else self._vectors.cosines(vector, ids)
             return _hits(snapshot, ids, scores, cosines)
 
     def _rank(
@@ -128,14 +128,14 @@ class Index:
         return reciprocal_rank_fusion([dense, words], k)
 
 
-def _hits(snapshot: Snapshot, ids: list[int], scores: list[float], cosines: np.ndarray) -> list[Hit]:
+def _hits(snapshot: Snapshot, ids: list[int], scores: list[float], cosines: Sequence[float]) -> list[Hit]:
     return [
         Hit(
             document=stored.document,
             chunk=stored.id,
             text=stored.chunk.text,
             score=score,
-            cosine=float(cosine),
+            cosine=cosine,
             page=stored.page,
             start=stored.chunk.start,
             end=stored.chunk.end,

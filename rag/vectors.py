@@ -51,9 +51,9 @@ class VectorCache:
         cosines, ids = self._index.search(query[None], k)
         return ids[0].tolist(), cosines[0].tolist()
 
-    def cosines(self, query: np.ndarray, ids: list[int]) -> np.ndarray:
-        """Cosines of the query with the given ids, float32 (len(ids),)."""
-        return np.array([self._index.reconstruct(identity) @ query for identity in ids], np.float32)
+    def cosines(self, query: np.ndarray, ids: list[int]) -> list[float]:
+        """Cosines of the query with the given ids."""
+        return [float(self._index.reconstruct(identity) @ query) for identity in ids]
 
     def _empty(self) -> faiss.IndexIDMap2:
         return faiss.IndexIDMap2(faiss.IndexFlatIP(self._dimension))

@@ -1,0 +1,116 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rag import __main__ as commands
+from rag.embedder import Embedder
+
+from .conftest import HOURS, WARRANTY
+
+
+@pytest.fixture(autouse=True)
+def one_embedder(embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default model is loaded once for all tests instead of once a command."""
+    monkeypatch.setattr("rag.embedder.Embedder", lambda name=None: embedder)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "warranty.txt").write_text(WARRANTY)
+    (folder / "hours.md").write_text(HOURS)
+    (folder / "bad.txt").write_bytes(b"\x00\x01")
+    return folder
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
+    assert commands.main([*arguments, "--json"]) == 0
+    result: dict[str, object] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return result
+
+
+def test_add_search_list_remove(files: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(capsys, "add", str(files), "--index", "shop")
+    assert {"added", "updated", "unchanged", "failed", "chunks", "seconds"} <= set(report)
+    assert report["added"] == [{"path": str(files / "hours.md")}, {"path": str(files / "warranty.txt")}]
+    assert (home / "indexes" / "shop" / "store.sqlite").exists()
+    assert len(run(capsys, "add", str(files), "--index", "shop")["unchanged"]) == 2  # type: ignore[arg-type]
+
+    found = run(capsys, "search", "how long is the warranty", "-k", "1", "--index", "shop")
+    assert (found["query"], found["mode"]) == ("how long is the warranty", "dense")
+    (hit,) = found["hits"]  # type: ignore[misc]
+    assert {"document", "chunk", "text", "score", "cosine", "page", "start", "end"} <= set(hit)
+    assert hit["text"] == WARRANTY
+
+    assert run(capsys, "remove", "warranty.txt", "--index", "shop")["removed"] == [str(files / "warranty.txt")]
+    listed = run(capsys, "list", "--index", "shop")
+    assert [document["name"] for document in listed["documents"]] == [str(files / "hours.md")]  # type: ignore[attr-defined]
+
+
+def test_plain_output_names_what_happened(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["add", str(files)]) == 0
+    out = capsys.readouterr().out
+    assert "added      " in out
+    assert "convert it" in out
+    assert commands.main(["search", "opening hours", "--mode", "hybrid"]) == 0
+    assert HOURS in capsys.readouterr().out
+    assert commands.main(["list"]) == 0
+    assert "1 chunk" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["search", "q", "--index", "nothing"], "There is no index 'nothing'"),
+        (["search", "q", "--index", "../up"], "no name for an index"),
+        (["add", "/no/such/file.txt"], "/no/such/file.txt does not exist"),
+        (["remove", "x"], "There is no index 'default'"),
+    ],
+)
+def test_mistakes_end_in_one_sentence(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    assert commands.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert not home.exists(), "a mistake makes no index"
+
+
+def test_only_bad_files_is_a_failure(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["add", str(files / "bad.txt"), "--json"]) == 2
+    captured = capsys.readouterr()
+    assert len(json.loads(captured.out)["failed"]) == 1
+    assert "convert it" in captured.err
+
+
+def test_remove_needs_a_name_that_means_one_document(
+    files: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "hours.md").write_text("Closed.")
+    commands.main(["add", str(files), str(tmp_path / "hours.md")])
+    capsys.readouterr()
+    assert commands.main(["remove", "hours.md"]) == 2
+    assert "2 documents end in 'hours.md'" in capsys.readouterr().err
+    assert commands.main(["remove", "never.md"]) == 2
+    assert "holds no document 'never.md'" in capsys.readouterr().err
+    assert commands.main(["remove", str(tmp_path / "hours.md")]) == 0
+
+
+def test_help_is_quick_and_has_an_example() -> None:
+    code = """if True:
+        import sys
+        from rag.__main__ import main
+        try:
+            main(["--help"])
+        finally:
+            assert "torch" not in sys.modules
+    """
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "example: python -m rag add" in shown.stdout
+    assert "AssertionError" not in shown.stderr

@@ -1,0 +1,202 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rag.adding import files_under
+from rag.embedder import Embedder
+from rag.errors import InputError
+from rag.index import MODES, Hit, Index
+
+from .conftest import HOURS, RETURNS, WARRANTY
+
+
+class Other:
+    """An embedder of another identity."""
+
+    identity = "other@1"
+    dimension = 384
+
+
+class Tokens:
+    """An embedder that counts letters: exact, fast, and the same for the same text. The tokenizer is the real one."""
+
+    def __init__(self, real: Embedder) -> None:
+        self.identity, self.dimension, self.tokenizer, self.limit = "letters@1", 26, real.tokenizer, 40
+
+    def encode(self, texts: list[str], batch_size: int = 32, query: bool = False) -> np.ndarray:
+        counts = np.array([[1 + text.lower().count(chr(97 + i)) for i in range(26)] for text in texts], np.float32)
+        return np.asarray(counts.reshape(-1, 26) / np.linalg.norm(counts.reshape(-1, 26), axis=1, keepdims=True))
+
+
+def same(one: list[Hit], two: list[Hit]) -> bool:
+    """Equal but for the chunks' ids and the last bits of a float."""
+    return [(h.document, h.start, h.end, h.text, round(h.score, 5), round(h.cosine, 5)) for h in one] == [
+        (h.document, h.start, h.end, h.text, round(h.score, 5), round(h.cosine, 5)) for h in two
+    ]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_question_finds_its_passage(shop: Index, mode: str) -> None:
+    hit = shop.search("How many years does the warranty of the drill last?", k=2, mode=mode)[0]
+    assert (hit.document, hit.text, hit.start, hit.end) == ("warranty.txt", WARRANTY, 0, len(WARRANTY))
+    assert hit.page is None
+    vectors = shop.embedder.encode(["How many years does the warranty of the drill last?", WARRANTY])
+    assert hit.cosine == pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-5)
+
+
+def test_scores_are_those_of_the_mode(shop: Index) -> None:
+    question = "When does the shop open?"
+    dense, words, hybrid = (shop.search(question, 3, mode) for mode in MODES)
+    assert [hit.score for hit in dense] == [hit.cosine for hit in dense] == sorted(h.cosine for h in dense)[::-1]
+    assert [hit.text for hit in words] == [HOURS], "only one text shares a word with the question"
+    assert hybrid[0].score == pytest.approx(2 / 61)
+    assert len(hybrid) == 3
+
+
+def test_words_are_stemmed(shop: Index) -> None:
+    assert shop.search("closing", mode="bm25")[0].document == "hours.md"
+    assert shop.search("zzz qqq", mode="bm25") == []
+    assert shop.search("the of", mode="bm25") == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_empty_index(index: Index, mode: str) -> None:
+    assert index.search("anything", mode=mode) == []
+    assert index.documents() == []
+    assert index.generation == 0
+
+
+@pytest.mark.parametrize(("query", "k", "mode"), [(" ", 5, "dense"), ("q", 0, "dense"), ("q", 5, "sparse")])
+def test_what_cannot_be_searched(shop: Index, query: str, k: int, mode: str) -> None:
+    with pytest.raises(InputError):
+        shop.search(query, k, mode)
+
+
+def test_adding_says_what_became_of_each_file(shop: Index) -> None:
+    seen: list[tuple[str, str]] = []
+    report = shop.add(
+        [
+            ("warranty.txt", WARRANTY.encode()),
+            ("hours.md", b"The shop is closed for good."),
+            ("copy.txt", RETURNS.encode()),
+            ("bad.txt", b"\x00\x01\x02"),
+            ("new.txt", b"Delivery is free above fifty euros."),
+            ("missing.txt", Path("/no/such/file.txt")),
+        ],
+        lambda name, outcome: seen.append((name, outcome)),
+    )
+    assert report.unchanged == [
+        {"path": "warranty.txt"},
+        {"path": "copy.txt", "reason": "this content is held already"},
+    ]
+    assert [entry["path"] for entry in report.updated] == ["hours.md"]
+    assert [entry["path"] for entry in report.added] == ["new.txt"]
+    assert [entry["path"] for entry in report.failed] == ["bad.txt", "missing.txt"]
+    assert "convert it" in report.failed[0]["reason"]
+    assert report.chunks == 2
+    assert sorted(name for name, _ in seen) == sorted(
+        entry["path"] for entry in report.added + report.updated + report.unchanged + report.failed
+    )
+    assert shop.search("opening at nine", 1, "bm25") == [], "the old version is gone"
+
+
+def test_removed_text_is_gone_from_every_mode_at_once(shop: Index) -> None:
+    for mode in MODES:
+        shop.search("warranty of the drill", mode=mode)
+    shop.remove("warranty.txt")
+    for mode in MODES:
+        assert all(hit.document != "warranty.txt" for hit in shop.search("warranty of the drill", mode=mode))
+    with pytest.raises(InputError, match=r"holds no document 'warranty\.txt'"):
+        shop.remove("warranty.txt")
+
+
+def test_a_change_by_another_process_is_seen_at_the_next_search(shop: Index, embedder: Embedder) -> None:
+    assert shop.search("parking", 1)[0].document != "parking.txt"
+    Index(shop.folder, embedder).add([("parking.txt", b"Parking is behind the house.")])
+    assert shop.search("parking", 1)[0].document == "parking.txt"
+    assert shop.search("parking", 1, "bm25")[0].document == "parking.txt"
+
+
+def test_the_cache_is_used_and_never_trusted_blindly(shop: Index, embedder: Embedder) -> None:
+    expected = shop.search("drill", 3)
+    (cache,) = shop.folder.glob("vectors-*.faiss")
+    assert f"-{shop.generation}.faiss" in cache.name
+    reopened = Index(shop.folder, embedder)
+    assert reopened.search("drill", 3) == expected
+    cache.write_bytes(cache.read_bytes()[:100])
+    assert Index(shop.folder, embedder).search("drill", 3) == expected
+    cache.write_bytes(b"")
+    assert Index(shop.folder, embedder).search("drill", 3) == expected
+    shop.remove("hours.md")
+    shop.search("drill")
+    assert [path.name for path in shop.folder.glob("vectors-*")] == [
+        f"vectors-{shop.store.uuid[:12]}-{shop.generation}.faiss"
+    ]
+
+
+def test_a_cache_of_another_store_of_the_same_generation_is_not_read(
+    shop: Index, embedder: Embedder, tmp_path: Path
+) -> None:
+    """Deleting store.sqlite but not its cache, then adding other files, made the cache's generation match again."""
+    shop.search("drill")
+    shop.store.path.unlink()
+    other = Index(shop.folder, embedder)
+    other.add([(f"{n}.txt", f"Entirely different text {n}.".encode()) for n in range(3)])
+    assert {hit.document for hit in other.search("drill", 5)} == {"0.txt", "1.txt", "2.txt"}
+
+
+def test_another_embedder_is_refused(shop: Index) -> None:
+    with pytest.raises(InputError, match="made with the embedder all-MiniLM-L6-v2@"):
+        Index(shop.folder, Other())  # type: ignore[arg-type]
+
+
+def test_document_and_pages(index: Index, make_pdf) -> None:  # type: ignore[no-untyped-def]
+    report = index.add([("manual.pdf", make_pdf("Oil the chain weekly.", "", "Replace the belt yearly."))])
+    assert report.added == [{"path": "manual.pdf", "reason": "no text on page 2: scanned pages need OCR"}]
+    hit = index.search("belt", 1)[0]
+    document = index.document("manual.pdf")
+    assert document.text[hit.start : hit.end] == hit.text
+    with pytest.raises(InputError, match="holds no document"):
+        index.document("other.pdf")
+
+
+def test_files_under_walks_folders_and_leaves_out_what_is_hidden(tmp_path: Path) -> None:
+    for name in ("b.txt", "sub/a.md", ".git/x.txt", "sub/.hidden.txt", "photo.png", "a.pdf"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    found = [Path(name).relative_to(tmp_path.resolve()).as_posix() for name, _ in files_under([tmp_path])]
+    assert found == ["a.pdf", "b.txt", "sub/a.md"]
+    assert [path for _, path in files_under([tmp_path / "photo.png"])] == [tmp_path / "photo.png"]
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from("abcd"), st.sampled_from(["", "zebra crossing", "apple pie and jam", "quiz " * 60])),
+    max_size=8,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS, reload=st.booleans())
+def test_any_history_gives_the_results_of_a_fresh_build(
+    tmp_path_factory: pytest.TempPathFactory, embedder: Embedder, steps: list[tuple[str, str]], reload: bool
+) -> None:
+    letters: Embedder = Tokens(embedder)  # type: ignore[assignment]
+    folder = tmp_path_factory.mktemp("history")
+    lived, files = Index(folder / "lived", letters), dict[str, bytes]()
+    for name, text in steps:
+        if text:
+            lived.add([(name, text.encode())])
+            files[name] = text.encode()
+        elif files.pop(name, None) is not None:
+            lived.remove(name)
+        lived.search("apple zebra quiz", 3, "hybrid")
+        lived = Index(folder / "lived", letters) if reload else lived
+    fresh = Index(folder / "fresh", letters)
+    fresh.add(sorted(files.items()))
+    assert lived.digest == fresh.digest
+    for mode in ("dense", "bm25"):
+        one, two = (index.search("apple zebra quiz", 50, mode) for index in (lived, fresh))
+        assert same(sorted(one, key=lambda h: (h.document, h.start)), sorted(two, key=lambda h: (h.document, h.start)))
