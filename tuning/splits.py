@@ -56,7 +56,8 @@ def split(rows: Sequence[Row], seed: int, fraction: float = 0.1) -> Splits:
         parts[placed[_source(row)] or "train"].append(row)
     if not parts["train"]:
         raise InputError("no training rows: every row is marked validation or test; mark some as train")
-    return Splits(*(tuple(part) for part in parts.values()), notes=tuple(_notes(parts)))
+    train, validation, test = (tuple(part) for part in parts.values())
+    return Splits(train, validation, test, notes=tuple(_notes(parts)))
 
 
 def _source(row: Row) -> str:

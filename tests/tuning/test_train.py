@@ -1,0 +1,228 @@
+"""Training on a real, tiny model: it learns, keeps the best, stops when asked, and names what went wrong."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from torch.nn import functional
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from tuning.adapters import list_adapters
+from tuning.base import Base
+from tuning.dialogues import encode, load
+from tuning.errors import InputError
+from tuning.loss import answer_loss, collate, mean_answer_loss
+from tuning.train import Diverged, Stopped, TrainConfig, train
+
+CONFIG = TrainConfig(rank=8, alpha=16, learning_rate=2e-2, epochs=30, max_length=128, precision="float32", patience=0)
+
+
+@pytest.fixture(scope="module")
+def base(tiny_base_path: Path) -> Base:
+    model = AutoModelForCausalLM.from_pretrained(tiny_base_path).eval()
+    return Base("tiny", "a test", model, AutoTokenizer.from_pretrained(tiny_base_path), "0" * 64)
+
+
+def write_rows(path: Path, count: int, splits: tuple[str, ...] = ("train",)) -> Path:
+    colours = ("red", "green", "blue", "yes", "no", "one", "two", "three")
+    with path.open("w") as file:
+        for number in range(count):
+            row = {
+                "prompt": f"What is answer {number}?",
+                "response": colours[number % len(colours)],
+                "split": splits[number % len(splits)],
+            }
+            file.write(json.dumps(row) + "\n")
+    return path
+
+
+def write_contrary_rows(path: Path) -> Path:
+    """Rows whose validation answers contradict their training answers: training can only make validation worse."""
+    with path.open("w") as file:
+        for number in range(16):
+            part, colour = ("train", "red green") if number % 2 else ("validation", "blue yes")
+            row = {"prompt": f"What is answer {number}?", "response": colour, "split": part}
+            file.write(json.dumps(row) + "\n")
+    return path
+
+
+def run(base: Base, folder: Path, config: TrainConfig = CONFIG, **options: Any) -> tuple[Any, list[dict[str, Any]]]:
+    events: list[dict[str, Any]] = []
+    count, splits = options.pop("rows", 4), options.pop("splits", ("train",))
+    data = load(write_rows(folder / "rows.jsonl", count, splits), base.tokenizer, 128, config.seed)
+    adapter = train(base, data, config, "mine", folder / "adapters", folder / "work", events.append, **options)
+    return adapter, events
+
+
+def test_a_few_rows_are_learnt_by_heart_and_the_base_stays_as_it_was(base: Base, tmp_path: Path) -> None:
+    before = {name: weight.clone() for name, weight in base.model.state_dict().items()}
+    adapter, events = run(base, tmp_path)
+    assert all(torch.equal(weight, before[name]) for name, weight in base.model.state_dict().items())
+    losses = [event["loss"] for event in events if event["event"] == "step"]
+    assert len(losses) == 30
+    assert losses[0] > 5  # a random model over 368 tokens knows no better than ln 368 = 5.9
+    assert losses[-1] < 0.2
+    tuned = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base.model.name_or_path), str(adapter.path))
+    question = [{"role": "user", "content": "What is answer 2?"}]
+    ids = torch.tensor([encode(base.tokenizer, [*question, {"role": "assistant", "content": "blue"}]).input_ids])
+    said = tuned(input_ids=ids).logits.argmax(-1)[0, :-1]
+    answer = encode(base.tokenizer, [*question, {"role": "assistant", "content": "blue"}]).answer_tokens
+    assert base.tokenizer.decode(said[-answer:]) == "blue<|im_end|>"
+
+
+def test_the_loss_is_that_of_the_plain_formula(base: Base) -> None:
+    """The output layer is skipped where no row has an answer: the value must be that of computing it everywhere."""
+    texts = [("one", "two three"), ("What is the capital of France?", "Paris."), ("no", "yes")]
+    examples = [
+        encode(base.tokenizer, [{"role": "user", "content": q}, {"role": "assistant", "content": a}]) for q, a in texts
+    ]
+    batch = collate([vars(example) for example in examples], base.tokenizer.pad_token_id)
+    total, tokens = answer_loss(base.model, batch, "float32")
+    alone = 0.0
+    for example in examples:
+        logits = base.model(input_ids=torch.tensor([example.input_ids])).logits[0, :-1]
+        alone += float(functional.cross_entropy(logits, torch.tensor(example.labels[1:]), reduction="sum").detach())
+    assert int(tokens) == sum(example.answer_tokens for example in examples)
+    assert float(total.detach()) == pytest.approx(alone, rel=1e-5)
+    mean = mean_answer_loss(base.model, examples, base.tokenizer.pad_token_id, 2, "float32")
+    assert mean == pytest.approx(alone / int(tokens), rel=1e-5)
+
+
+def test_the_best_checkpoint_is_what_is_kept(base: Base, tmp_path: Path) -> None:
+    rows = write_contrary_rows(tmp_path / "contrary.jsonl")
+    data = load(rows, base.tokenizer, 128, 0)
+    adapter = train(base, data, CONFIG, "mine", tmp_path / "adapters", tmp_path / "work")
+    validations = dict(adapter.card["curves"]["validation"])
+    best = min(loss for step, loss in validations.items() if step)
+    assert validations[max(validations)] > best + 0.5
+    assert adapter.card["validation_loss"] == best
+    tuned = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base.model.name_or_path), str(adapter.path))
+    examples = [encode(base.tokenizer, row.messages) for row in data.splits.validation]
+    kept = mean_answer_loss(tuned, examples, base.tokenizer.pad_token_id, 8, "float32")
+    assert kept == pytest.approx(best, rel=5e-3)  # stored in float16
+
+
+def test_early_stop_ends_when_validation_no_longer_improves(base: Base, tmp_path: Path) -> None:
+    rows = write_contrary_rows(tmp_path / "contrary.jsonl")
+    config = replace(CONFIG, patience=2, epochs=60)
+    adapter = train(base, load(rows, base.tokenizer, 128, 0), config, "mine", tmp_path / "adapters", tmp_path / "work")
+    assert adapter.card["ended"] == "no longer improving"
+    assert adapter.card["steps"] < 40
+
+
+def test_the_card_tells_all_and_the_checkpoints_are_gone(base: Base, tmp_path: Path) -> None:
+    adapter, events = run(base, tmp_path, replace(CONFIG, epochs=2), rows=24, splits=("train", "validation", "test"))
+    (listed,) = list_adapters(tmp_path / "adapters")
+    card = listed.card
+    assert listed == adapter
+    assert card["base_digest"] == base.digest
+    assert TrainConfig(**card["config"]) == replace(CONFIG, epochs=2)
+    assert [len(card["rows"][part]) for part in ("train", "validation", "test")] == [8, 8, 8]
+    assert [step for step, _ in card["curves"]["validation"]] == [0, 1, 2]
+    assert card["test_loss"] < card["base_test_loss"]
+    assert card["answer_tokens_per_second"] > 0
+    assert not (tmp_path / "work" / "checkpoints").exists()
+    start = events[0]
+    assert start["event"] == "start"
+    assert start["steps"] == sum(event["event"] == "step" for event in events) == 2
+    weights = json.loads((adapter.path / "adapter_config.json").read_text())
+    assert weights["base_model_name_or_path"] == "tiny"
+    assert not list(adapter.path.glob("*.md"))
+
+
+def test_the_base_test_loss_is_that_of_the_base_without_any_adapter(base: Base, tmp_path: Path) -> None:
+    adapter, _ = run(base, tmp_path, replace(CONFIG, epochs=1), rows=24, splits=("train", "validation", "test"))
+    data = load(tmp_path / "rows.jsonl", base.tokenizer, 128, 0)
+    examples = [encode(base.tokenizer, row.messages) for row in data.splits.test]
+    plain = mean_answer_loss(base.model, examples, base.tokenizer.pad_token_id, 8, "float32")
+    assert adapter.card["base_test_loss"] == pytest.approx(plain, rel=1e-5)
+
+
+def test_too_few_rows_are_trained_and_what_cannot_be_measured_is_said(base: Base, tmp_path: Path) -> None:
+    rows = tmp_path / "few.jsonl"
+    rows.write_text('{"prompt": "one", "response": "two"}\n{"prompt": "yes", "response": "no"}\n')
+    events: list[dict[str, Any]] = []
+    data = load(rows, base.tokenizer, 128, 0)
+    adapter = train(base, data, replace(CONFIG, epochs=1), "mine", tmp_path / "a", tmp_path / "work", events.append)
+    notes = " ".join(event["text"] for event in events if event["event"] == "note")
+    assert "no early stop" in notes
+    assert "cannot be measured" in notes
+    assert adapter.card["test_loss"] is None
+    assert adapter.card["validation_loss"] is None
+
+
+def test_numbers_that_are_none_abort_with_their_name_and_leave_nothing(base: Base, tmp_path: Path) -> None:
+    """With the Trainer's defaults, a loss that is not a number is logged as 0.0 and training goes on to the end."""
+    with pytest.raises(Diverged, match=r"not a finite number after step \d+; lower the learning rate \(now 1e\+30\)"):
+        run(base, tmp_path, replace(CONFIG, learning_rate=1e30))
+    assert list_adapters(tmp_path / "adapters") == []
+
+
+def test_stop_saves_the_best_so_far(base: Base, tmp_path: Path) -> None:
+    calls: list[int] = []
+    adapter, events = run(
+        base,
+        tmp_path,
+        replace(CONFIG, epochs=500),
+        rows=24,
+        splits=("train", "validation", "test"),
+        stop=lambda: calls.append(1) or len(calls) > 4,
+    )
+    assert adapter.card["ended"] == "stopped"
+    assert adapter.card["steps"] < 10
+    assert math.isfinite(adapter.card["test_loss"])
+    assert events[-1] == {"event": "validation", "step": adapter.card["steps"], "loss": events[-1]["loss"]}
+
+
+def test_stop_before_the_first_step_saves_nothing(base: Base, tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        run(base, tmp_path, stop=lambda: True)
+    assert list_adapters(tmp_path / "adapters") == []
+
+
+def test_a_taken_name_is_refused_before_any_work(base: Base, tmp_path: Path) -> None:
+    run(base, tmp_path, replace(CONFIG, epochs=1))
+    with pytest.raises(InputError, match="'mine' exists already"):
+        run(base, tmp_path, replace(CONFIG, epochs=1))
+
+
+def test_the_same_seed_gives_the_same_weights(base: Base, tmp_path: Path) -> None:
+    config = replace(CONFIG, epochs=3, dropout=0.1)
+    digests = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        folder.mkdir()
+        adapter, _ = run(base, folder, config, rows=24)
+        digests.append(adapter.digest)
+    assert digests[0] == digests[1]
+
+
+def test_bfloat16_learns_as_float32_does(base: Base, tmp_path: Path) -> None:
+    _, events = run(base, tmp_path, replace(CONFIG, precision="bfloat16"))
+    losses = [event["loss"] for event in events if event["event"] == "step"]
+    assert losses[-1] < 1.0 < losses[0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"method": "dpo"},
+        {"precision": "int4"},
+        {"rank": 0},
+        {"learning_rate": -1.0},
+        {"learning_rate": float("nan")},
+        {"epochs": 0.0},
+        {"batch_size": 0},
+        {"warmup": 1.0},
+        {"max_length": 2},
+        {"seed": -1},
+    ],
+)
+def test_a_config_out_of_range_names_field_value_and_range(wrong: dict[str, Any]) -> None:
+    ((name, value),) = wrong.items()
+    with pytest.raises(InputError, match=rf"{name} .*{value}.*choose"):
+        TrainConfig(**wrong)

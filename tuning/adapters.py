@@ -1,0 +1,201 @@
+"""The adapters on disk: save, list, find, export, delete. A folder is offered whole or not at all.
+
+`<adapters>/<NAME>/` holds PEFT's `adapter_config.json` and `adapter_model.safetensors`, so that any PEFT program can
+load it, and `fourfold.json`, the card: everything that says how the adapter came to be and what it achieved.
+"""
+
+import copy
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError, safe_open
+
+from tuning.errors import InputError
+
+if TYPE_CHECKING:
+    from tuning.base import Base
+
+CARD = "fourfold.json"
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+LEFTOVER_SECONDS = 3600
+"""A temporary folder older than this belongs to a process that was killed while it wrote."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A trained adapter in its folder."""
+
+    name: str
+    path: Path
+    card: Mapping[str, Any]
+
+    @property
+    def base(self) -> str:
+        """Name of the base model that it was trained on and works with."""
+        return str(self.card["base"])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights: what a vote refers to, since a name can be given again."""
+        return str(self.card["weights_sha256"])
+
+    @property
+    def weight_bytes(self) -> int:
+        return (self.path / WEIGHTS).stat().st_size
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be a folder on any system. Raises InputError otherwise."""
+    if not NAME.fullmatch(name):
+        rule = "1 to 64 letters, digits, dots, dashes or underscores, the first and last a letter or digit"
+        raise InputError(f"{name!r} cannot be a name; use {rule}")
+    return name
+
+
+def list_adapters(*folders: Path, note: Callable[[str], None] = log.info) -> list[Adapter]:
+    """Adapters in `folders`, the newest first. What is not a whole adapter is left out and told to `note`.
+
+    Where two folders hold the same name, the first folder's adapter is the one that the name means.
+    """
+    found: dict[str, Adapter] = {}
+    for folder in folders:
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.name.startswith(".") or not path.is_dir():
+                continue
+            try:
+                found.setdefault(path.name, _read(path))
+            except (OSError, ValueError, SafetensorError) as error:
+                note(f"{path} is not offered: {error}")
+    return sorted(found.values(), key=lambda adapter: str(adapter.card["created"]), reverse=True)
+
+
+def find_adapter(name: str, *folders: Path) -> Adapter:
+    """The adapter of that name. Raises InputError with the names that there are."""
+    adapters = list_adapters(*folders)
+    for adapter in adapters:
+        if adapter.name == name:
+            return adapter
+    names = ", ".join(adapter.name for adapter in adapters) or "none yet"
+    raise InputError(f"no adapter {name!r}; there are: {names}")
+
+
+def _read(path: Path) -> Adapter:
+    card = json.loads((path / CARD).read_text(encoding="utf-8"))
+    missing = {"base", "base_digest", "created", "weights_sha256"} - set(card if isinstance(card, dict) else ())
+    if missing:
+        raise ValueError(f"{CARD} lacks {', '.join(sorted(missing))}")
+    json.loads((path / CONFIG).read_text(encoding="utf-8"))
+    with safe_open(path / WEIGHTS, framework="pt"):
+        pass  # opening checks that the header reads and covers the whole file: one that was cut short is found
+    return Adapter(path.name, path, card)
+
+
+def save_adapter(folder: Path, name: str, write: Callable[[Path], None], card: Mapping[str, Any]) -> Adapter:
+    """Let `write` fill a temporary folder, add the card, sync it, and give it its name in one step.
+
+    Raises InputError if the name is taken, or the disk full; nothing half-written stays behind then.
+    """
+    refuse_taken(folder, check_name(name))
+    with _new_folder(folder / name) as temporary:
+        write(temporary)
+        sha256 = hashlib.sha256((temporary / WEIGHTS).read_bytes()).hexdigest()
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        full = {"name": name, "created": created, **card, "weights_sha256": sha256}
+        (temporary / CARD).write_text(json.dumps(full, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return _read(folder / name)
+
+
+def refuse_taken(folder: Path, name: str) -> None:
+    """Raise InputError if an adapter of that name exists, whatever its case: some file systems know no difference."""
+    names = {path.name.lower() for path in folder.iterdir()} if folder.is_dir() else set()
+    if name.lower() in names:
+        raise InputError(f"an adapter {name!r} exists already; choose another name or delete that one first")
+
+
+def delete_adapter(name: str, folder: Path) -> None:
+    """Remove an adapter of `folder`. It is renamed first, so that nobody can load half of it."""
+    adapter = find_adapter(name, folder)
+    doomed = folder / f".{name}.{uuid.uuid4().hex}.tmp"
+    adapter.path.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def export_adapter(adapter: Adapter, target: Path, base: "Base | None" = None) -> Path:
+    """Write the adapter to the new folder `target`: as PEFT files, or merged into a copy of `base` if that is given.
+
+    Raises InputError if `target` exists or `base` is not the model that the adapter was trained on.
+    """
+    if target.exists():
+        raise InputError(f"{target} exists; name a folder that does not")
+    if base is not None and base.digest != adapter.card["base_digest"]:
+        raise InputError(f"{adapter.name} was trained on {adapter.base}, not on {base.name}; choose that with --base")
+    with _new_folder(target) as temporary:
+        if base is None:
+            shutil.copytree(adapter.path, temporary, dirs_exist_ok=True)
+        else:
+            _merge(adapter, base, temporary)
+    return target
+
+
+def _merge(adapter: Adapter, base: "Base", folder: Path) -> None:
+    # Here, because looking at adapters must not cost the import of a model library.
+    import torch
+    from peft import PeftModel
+
+    # In float32, because a small change added to a bf16 weight is lost in its rounding.
+    weights: Any = copy.deepcopy(base.model)
+    model = PeftModel.from_pretrained(weights.to(torch.float32), str(adapter.path))
+    model.merge_and_unload().to(base.dtype).save_pretrained(folder)
+    base.tokenizer.save_pretrained(folder)
+    shutil.copyfile(adapter.path / CARD, folder / CARD)
+
+
+@contextmanager
+def _new_folder(target: Path) -> Iterator[Path]:
+    """A temporary folder beside `target` that becomes `target`, synced, if nothing is raised; else it is removed."""
+    temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target.parent)
+        temporary.mkdir()
+        yield temporary
+        for path in [*temporary.rglob("*"), temporary]:
+            _sync(path)
+        temporary.rename(target)
+        _sync(target.parent)
+    except (OSError, SafetensorError) as error:
+        place = f"{target} could not be written ({getattr(error, 'strerror', None) or error})"
+        raise InputError(f"{place}; free some disk space or choose another folder") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left."""
+    for path in folder.glob(".*.tmp"):
+        if path.is_dir() and time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,119 @@
+"""What a training run is told. Imports nothing heavy, so that a command's --help can show it at once."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
+
+from tuning.errors import InputError
+
+T = TypeVar("T")
+
+METHODS = ("lora",)
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def option(default: T, meaning: str) -> T:
+    """A field with its default and its meaning, which stands here once for readers, help texts and pages."""
+    return field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Hyperparameters of one run. Raises InputError for a value outside its range, with the range."""
+
+    method: str = option(
+        "lora",
+        "lora: low-rank adapters beside every linear layer (Hu et al. 2021); the base weights stay as they are.",
+    )
+    rank: int = option(
+        16,
+        "Width of the low-rank product. More can learn more, and makes the adapter larger in proportion.",
+    )
+    alpha: float = option(
+        32.0,
+        "The product is scaled by alpha / rank; twice the rank is usual.",
+    )
+    dropout: float = option(
+        0.0,
+        "Share of the adapter's inputs set to zero while training; against overfitting on few rows.",
+    )
+    learning_rate: float = option(
+        5e-4,
+        "Peak step size. Too high and the loss jumps or becomes not a number; too low and nothing is learnt.",
+    )
+    epochs: float = option(
+        3.0,
+        "How often each training row is seen at most; the early stop may end sooner.",
+    )
+    batch_size: int = option(
+        8,
+        "Rows whose gradients are averaged in one step.",
+    )
+    warmup: float = option(
+        0.1,
+        "Share of the steps in which the learning rate rises to its peak; after it, it falls along a cosine to zero.",
+    )
+    weight_decay: float = option(
+        0.0,
+        "Pull of the adapter's weights towards zero, a step (AdamW).",
+    )
+    max_length: int = option(
+        1024,
+        "Longest row in tokens; longer dialogues lose their oldest turns, longer single answers are left out.",
+    )
+    patience: int = option(
+        3,
+        "Validations (two an epoch) without improvement after which training stops; 0 never stops early.",
+    )
+    seed: int = option(
+        0,
+        "Fixes the split, the order of the rows and the adapter's first weights.",
+    )
+    precision: str = option(
+        "auto",
+        "float32, bfloat16 (half the memory traffic, coarser sums), or auto: the one whose timed step is the faster.",
+    )
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(f"method {self.method!r} is not available; choose one of: {', '.join(METHODS)}")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"precision {self.precision!r} is unknown; choose one of: {', '.join(PRECISIONS)}")
+        self._within("rank", 1, 1024)
+        self._within("alpha", 1e-6, 1e6)
+        self._within("dropout", 0.0, 0.9)
+        self._within("learning_rate", 1e-12, math.inf)
+        self._within("epochs", 0.01, 1000)
+        self._within("batch_size", 1, 4096)
+        self._within("warmup", 0.0, 0.9)
+        self._within("weight_decay", 0.0, 10)
+        self._within("max_length", 16, 1 << 20)
+        self._within("patience", 0, 1000)
+        self._within("seed", 0, (1 << 32) - 1)
+
+    def _within(self, name: str, low: float, high: float) -> None:
+        value = getattr(self, name)
+        if not math.isfinite(value) or not low <= value <= high:
+            limit = f"from {low:g} to {high:g}" if math.isfinite(high) else f"{low:g} or more, and finite"
+            raise InputError(f"{name} is {value}; choose a value {limit}")
+
+    @classmethod
+    def preset(cls, name: str, changes: Mapping[str, Any] | None = None) -> "TrainConfig":
+        """The preset called `name` with single values changed. Raises InputError for a name that is no preset."""
+        if name not in PRESETS:
+            raise InputError(f"no preset {name!r}; choose one of: {', '.join(PRESETS)}")
+        return replace(PRESETS[name], **(changes or {}))
+
+    @classmethod
+    def meanings(cls) -> dict[str, str]:
+        """What each field means, for help texts and pages."""
+        return {field.name: field.metadata["meaning"] for field in fields(cls)}
+
+
+PRESETS = {
+    "quick": TrainConfig(rank=8, alpha=16, epochs=2, max_length=512),
+    "balanced": TrainConfig(),
+    "thorough": TrainConfig(rank=32, alpha=64, epochs=6, patience=4, dropout=0.05),
+}
+"""quick: a first look. balanced: the default. thorough: more room and more passes, still stopped by validation."""

@@ -1,0 +1,113 @@
+"""transformers' Trainer with the loss of answers, and the listener that turns its callbacks into events."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from tuning.errors import InputError
+from tuning.loss import answer_loss, collate, mean_answer_loss
+
+Event = dict[str, Any]
+Reporter = Callable[[Event], None]
+
+
+class Diverged(InputError):
+    """The loss or the weights are no finite numbers."""
+
+
+def diverged(what: str, step: int, learning_rate: float) -> Diverged:
+    advice = f"lower the learning rate (now {learning_rate:g}) and retry"
+    return Diverged(f"{what} is not a finite number after step {step}; {advice}")
+
+
+class Progress(TrainerCallback):
+    """Hears the Trainer, keeps the curves, tells the outside, and carries its wish to stop into the loop."""
+
+    def __init__(self, report: Reporter, stop: Callable[[], bool]) -> None:
+        self._report, self._stop = report, stop
+        self.losses: list[tuple[int, float]] = []
+        self.validations: list[tuple[int, float]] = []
+        self.answer_tokens = 0
+        self.step_seconds = 0.0
+        self.step = 0
+        self.ended = "finished"
+        self._began = self._step_began = 0.0
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._began = time.perf_counter()
+
+    def on_step_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._step_began = time.perf_counter()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.step = state.global_step
+        self.step_seconds += time.perf_counter() - self._step_began
+        if self._stop():
+            self.ended = "stopped"
+            control.should_training_stop = control.should_save = True
+            control.should_evaluate = args.load_best_model_at_end
+
+    def on_train_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self.ended == "finished" and state.global_step < state.max_steps:
+            self.ended = "no longer improving"
+
+    def on_log(
+        self, args: Any, state: TrainerState, control: TrainerControl, logs: Mapping[str, float] | None = None, **_: Any
+    ) -> None:
+        step, logs = state.global_step, logs or {}
+        for what, key in (("the loss", "loss"), ("the gradient", "grad_norm"), ("the validation loss", "eval_loss")):
+            if key in logs and not math.isfinite(logs[key]):
+                raise diverged(what, step, args.learning_rate)
+        if "eval_loss" in logs:
+            self.validations.append((step, round(logs["eval_loss"], 5)))
+            self._report({"event": "validation", "step": step, "loss": logs["eval_loss"]})
+        if "loss" in logs:
+            self.losses.append((step, round(logs["loss"], 5)))
+            self._report(self._step_event(state, logs))
+
+    def _step_event(self, state: TrainerState, logs: Mapping[str, float]) -> Event:
+        elapsed = time.perf_counter() - self._began
+        return {
+            "event": "step",
+            "step": state.global_step,
+            "steps": state.max_steps,
+            "epoch": round(float(state.epoch or 0), 3),
+            "loss": logs["loss"],
+            "learning_rate": logs["learning_rate"],
+            "answer_tokens_per_second": round(self.answer_tokens / max(self.step_seconds, 1e-9), 1),
+            "seconds": round(elapsed, 1),
+            # Counts the validations in: they come at regular steps.
+            "seconds_left": round(elapsed / state.global_step * (state.max_steps - state.global_step), 1),
+        }
+
+
+class AnswerTrainer(Trainer):
+    """A Trainer whose loss, in training and in validation, is that of the answer tokens."""
+
+    def __init__(self, pad: int, precision: str, progress: Progress, **options: Any) -> None:
+        super().__init__(data_collator=lambda rows: collate(rows, pad), **options)
+        self._pad, self._precision, self._progress = pad, precision, progress
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        loss, tokens = answer_loss(model, inputs, self._precision)
+        self._progress.answer_tokens += int(tokens)
+        # Trainer hands in the answer tokens of the whole step, over all processes and accumulated batches; it averages
+        # gradients over processes afterwards, which this factor undoes.
+        if num_items_in_batch is None:
+            return loss / tokens
+        return loss / num_items_in_batch * self.accelerator.num_processes
+
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        rows: Any = eval_dataset if eval_dataset is not None else self.eval_dataset
+        loss = mean_answer_loss(self.model, rows, self._pad, self.args.eval_batch_size, self._precision)
+        metrics = {f"{metric_key_prefix}_loss": loss}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
