@@ -1,5 +1,13 @@
+import rag.errors
+import tuning.errors
+
+
 class InputError(ValueError):
     """What the user gave cannot be used. The message is one sentence that names the place and the remedy.
 
     Commands print it and exit with status 2; pages show it as it is.
     """
+
+
+USER_ERRORS = (InputError, rag.errors.InputError, tuning.errors.InputError)
+"""Every error whose message is meant for the user."""

@@ -3,7 +3,13 @@
 A variant is two booleans and never a special case, so that every analysis can read the four as a factorial design.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # importing these loads torch, which readers of votes do not need
+    from rag.index import Hit
+    from tuning.engine import Request, Sampling
 
 
 @dataclass(frozen=True)
@@ -15,13 +21,28 @@ class Variant:
     """Runs with the adapter."""
     documents: bool
     """Sees the retrieved passages."""
+    words: str
+    """What it is, for people."""
 
 
 VARIANTS: tuple[Variant, ...] = (
-    Variant("base", tuned=False, documents=False),
-    Variant("tuned", tuned=True, documents=False),
-    Variant("rag", tuned=False, documents=True),
-    Variant("combined", tuned=True, documents=True),
+    Variant("base", tuned=False, documents=False, words="the base model alone"),
+    Variant("tuned", tuned=True, documents=False, words="with the adapter"),
+    Variant("rag", tuned=False, documents=True, words="with the documents"),
+    Variant("combined", tuned=True, documents=True, words="with the adapter and the documents"),
 )
 
 IDS: tuple[str, ...] = tuple(variant.id for variant in VARIANTS)
+
+
+def four_requests(question: str, hits: "Sequence[Hit]", adapter: str, sampling: "Sampling") -> "dict[str, Request]":
+    """The request of each variant, by id: same question, same sampling, the same passages where there are any."""
+    from rag.prompt import ground
+    from tuning.engine import Request
+
+    plain = [{"role": "user", "content": question}]
+    grounded = ground(plain, hits)
+    return {
+        variant.id: Request(grounded if variant.documents else plain, adapter if variant.tuned else None, sampling)
+        for variant in VARIANTS
+    }

@@ -1,20 +1,23 @@
-"""Fixtures for every test. State goes to a temporary folder; no test reaches a network."""
+"""Fixtures for every test. State goes to a temporary folder; no test reaches a network but for the installer's."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.tuning.conftest import one_thread, tiny_base_path
+
+__all__ = ["home", "one_thread", "shared_data", "tiny_base_path"]
 
 REPO = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """`FOURFOLD_HOME` of this test, so that no test can touch the user's state."""
     folder = tmp_path / "home"
     monkeypatch.setenv("FOURFOLD_HOME", str(folder))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    yield folder
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from transformers import AutoTokenizer
 import tuning.base
 import tuning.wheel
 from tuning.base import DEFAULT, PLAIN_TEMPLATE, digest, end_tokens, find_base, load_base
-from tuning.dialogues import prompt_ids
 from tuning.errors import InputError
 from tuning.precision import processor, recall, time_steps
 from tuning.wheel import MEMBER, check_hash, unpack_default

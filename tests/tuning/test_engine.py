@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -23,6 +23,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from tests.tuning.making import make_adapter
 from tuning.base import Base
 from tuning.dialogues import prompt_ids
 from tuning.engine import Answer, Engine, Request, Sampling, choose, cut
@@ -44,20 +45,6 @@ def make_base(path: Path) -> Base:
     model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
     model.train(False)
     return Base("tiny", "a folder", model, AutoTokenizer.from_pretrained(path), "0")
-
-
-def make_adapter(path: Path, folder: Path, seed: int = 1, **options: object) -> Path:
-    """An adapter with random weights, both halves non-zero, written by PEFT itself."""
-    torch.manual_seed(seed)
-    config = LoraConfig(
-        **{"r": 4, "lora_alpha": 32, "target_modules": "all-linear", "task_type": "CAUSAL_LM", **options}
-    )
-    model = get_peft_model(AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32), config)
-    for name, weight in model.named_parameters():
-        if "lora_" in name:
-            torch.nn.init.normal_(weight, std=0.3)
-    model.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture

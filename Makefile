@@ -1,0 +1,54 @@
+# Everything a user or contributor runs. Each target makes .venv and installs what is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.setup
+APT_CHROMIUM = command -v chromium || command -v chromium-browser || command -v google-chrome
+
+.PHONY: run test fast slow check bench requirements sample-adapter setup chromium clean
+
+run: setup ## the app, on http://127.0.0.1:7860
+	$(BIN)/python app.py
+
+test: check fast slow ## everything that must hold before a change lands
+
+fast: setup ## the tests that take seconds, on two cores
+	$(BIN)/pytest -q -m "not slow and not browser"
+
+slow: setup chromium ## the tests with the real model and the real browser
+	$(BIN)/pytest -q -m "slow or browser"
+
+check: setup ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup ## measurements; see tests/bench
+	$(BIN)/python -m tests.bench decode
+
+requirements: setup ## requirements.txt for a Space, from pyproject.toml
+	$(BIN)/python -m tests.requirements > requirements.txt
+
+sample-adapter: setup ## the tracked adapter, trained on the sample rows
+	$(BIN)/python -m tests.sample_adapter
+
+setup: $(SETUP)
+
+$(SETUP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Fourfold needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || \
+		{ echo "Python has no venv module; on Debian: apt install python3-venv" >&2; exit 2; }
+	@echo "Installing what Fourfold needs into $(VENV) (a few minutes the first time)"
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# Debian's Chromium where it is absent and the user may install it; else the browser tests skip and say why.
+chromium:
+	@$(APT_CHROMIUM) >/dev/null || \
+		{ command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+		  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium; } \
+		>/dev/null 2>&1 || echo "No Chromium, and it could not be installed: the browser tests will be skipped."
+
+clean: ## what the set-up made; the state under data/local stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

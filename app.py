@@ -1,0 +1,221 @@
+"""Fourfold's app: settings, the composition of its pages, and the guarded main. Imported by nothing but tests."""
+
+import argparse
+import errno
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+if os.environ.get("SPACES_ZERO_GPU"):
+    import spaces  # noqa: F401  # must come before torch, which it prepares for a GPU that is lent by the call
+
+# Read when gradio and huggingface_hub are imported: nothing is reported to anyone, and an idle page costs little.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "50")
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "500")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+import gradio as gr
+from eval.results_tab import results_tab
+from rag.documents_tab import documents_tab
+from starlette.middleware import Middleware
+from tuning.tune_tab import tune_tab
+
+from eval.compare_tab import Compare, compare_tab
+from eval.errors import USER_ERRORS, InputError
+from eval.limits import Limits
+from eval.votes import StoreError, Votes, database_url
+from eval.workbench import Workbench
+
+ROOT = Path(__file__).resolve().parent
+UPLOAD_LIMIT = "50mb"
+WAITING_ROOM = 16
+"""Questions that may wait for the engine; the next one is told that the app is busy."""
+
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",  # the page's own framework needs both
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",  # an image elsewhere could carry a document's text out in its address
+        "font-src 'self' data:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'self' https://huggingface.co",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the app keeps its state and whom it serves. Every field has a flag and an environment variable."""
+
+    home: Path
+    host: str
+    port: int
+    base: str | None
+    embedder: str | None
+    database: str
+    public: bool
+    """Visitors may ask and vote, but not add documents or train."""
+    proxied: bool
+
+
+def read_settings(arguments: Sequence[str], environment: MutableMapping[str, str]) -> Settings:
+    """Flags first, then the environment, then what suits a machine at home."""
+    on_space = "SPACE_ID" in environment
+    parser = argparse.ArgumentParser(
+        description="Fine-tune, retrieve, or both? Compare the four on your own questions.",
+        epilog="Example: python app.py --port 7861 --base ./my-model",
+    )
+    home = environment.get("FOURFOLD_HOME", str(ROOT / "data" / "local"))
+    host = environment.get("GRADIO_SERVER_NAME", "0.0.0.0" if on_space else "127.0.0.1")
+    parser.add_argument("--home", type=Path, default=Path(home), help="folder of all state (FOURFOLD_HOME)")
+    parser.add_argument("--host", default=host, help="address to listen on (GRADIO_SERVER_NAME)")
+    parser.add_argument(
+        "--port", type=int, default=environment.get("GRADIO_SERVER_PORT", "7860"), help="(GRADIO_SERVER_PORT)"
+    )
+    parser.add_argument("--base", default=environment.get("FOURFOLD_BASE"), help="folder or Hub id (FOURFOLD_BASE)")
+    parser.add_argument("--embedder", default=environment.get("FOURFOLD_EMBEDDER"), help="(FOURFOLD_EMBEDDER)")
+    parser.add_argument(
+        "--public", action="store_true", default=on_space, help="visitors may ask and vote, not add documents or train"
+    )
+    given = parser.parse_args(arguments)
+    place = given.home.expanduser().resolve()
+    database = environment.get("FOURFOLD_DATABASE_URL") or database_url(place)
+    return Settings(place, given.host, given.port, given.base, given.embedder, database, given.public, on_space)
+
+
+def build(settings: Settings, workbench: Workbench, votes: Votes) -> gr.Blocks:
+    """The four pages."""
+    with gr.Blocks(title="Fourfold", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as demo:
+        compare_tab(demo, Compare(workbench, votes, Limits(), settings.proxied), browser_secret(settings.home))
+    with demo.route("Documents", "/documents"):
+        documents_tab(workbench.indexes, workbench.embedder, editable=not settings.public)
+    with demo.route("Tune", "/tune"):
+        tune_tab(settings.home, workbench.adapter_folders, settings.base, enabled=not settings.public)
+    with demo.route("Results", "/results"):
+        results_tab(votes)
+    return demo
+
+
+def launch_options(settings: Settings) -> dict[str, Any]:
+    """How the server is hardened and how the pages look."""
+    return {
+        "server_name": settings.host,
+        "server_port": settings.port,
+        "max_file_size": UPLOAD_LIMIT,
+        "run_history": False,
+        "enable_monitoring": False,
+        "share": False,
+        "state_session_capacity": 200,
+        "footer_links": ["settings"],
+        "ssr_mode": False,
+        "mcp_server": False,
+        "pwa": False,
+        "app_kwargs": {"middleware": [Middleware(Guard)]},
+        "theme": gr.themes.Default(primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["monospace"]),
+        "css_paths": [ROOT / "eval" / "compare.css"],
+        "head": f"<script>{(ROOT / 'eval' / 'compare.js').read_text(encoding='utf-8')}</script>",
+        "quiet": True,
+    }
+
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class Guard:
+    """ASGI middleware: pages load from here only, and no other site can post on a visitor's behalf."""
+
+    def __init__(self, app: Asgi) -> None:
+        self.app = app
+        self.ours = {os.environ["SPACE_HOST"]} if "SPACE_HOST" in os.environ else set()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
+        origin = headers.get("origin")
+        if origin and urlsplit(origin).netloc not in {headers.get("host"), *self.ours}:
+            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
+            await send({"type": "http.response.body", "body": b"This app answers only its own pages."})
+            return
+
+        async def send_with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                policy = [
+                    (b"content-security-policy", POLICY.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"referrer-policy", b"same-origin"),
+                ]
+                message["headers"] = [*message["headers"], *policy]
+            await send(message)
+
+        await self.app(scope, receive, send_with_policy)
+
+
+def browser_secret(home: Path) -> str:
+    """What the browser's copy of a pseudonym is sealed with; kept, so that a restart does not make raters anew."""
+    path = home / "browser-secret"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}-{os.getpid()}")
+        temporary.touch(mode=0o600)
+        temporary.write_text(secrets.token_hex(32), encoding="ascii")
+        temporary.replace(path)
+    return path.read_text(encoding="ascii")
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise InputError if the app could not listen there, before anything is loaded."""
+    if not 1 <= port <= 65535:
+        raise InputError(f"{port} is no port; choose one from 1 to 65535 with --port.")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InputError(
+                f"Port {port} is in use; stop what listens there, or choose another with --port."
+            ) from error
+        raise InputError(f"Cannot listen on {host}:{port} ({error.strerror}); check --host and --port.") from error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Start the app and serve until interrupted. Returns the exit status."""
+    settings = read_settings(sys.argv[1:] if arguments is None else arguments, os.environ)
+    try:
+        check_port(settings.host, settings.port)
+        votes = Votes(settings.database)
+        workbench = Workbench(settings.home, settings.base, settings.embedder)
+        demo = build(settings, workbench, votes)
+    except (*USER_ERRORS, StoreError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"{settings.home} cannot be used ({error.strerror}); choose a folder with --home.\n")
+        return 2
+    demo.queue(max_size=WAITING_ROOM, api_open=False)
+    demo.launch(prevent_thread_lock=True, **launch_options(settings))
+    sys.stderr.write(f"Fourfold is on http://{settings.host}:{settings.port} (stop it with Ctrl-C)\n")
+    workbench.start()
+    demo.block_thread()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

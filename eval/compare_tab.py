@@ -1,0 +1,297 @@
+"""The page where one asks a question, watches four answers grow, and votes before seeing which is which."""
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import gradio as gr
+
+from eval.comparison import Comparison, Setup, answer, make_vote, prepare
+from eval.errors import USER_ERRORS, InputError
+from eval.limits import Limits
+from eval.variants import VARIANTS
+from eval.votes import StoreError, Votes
+from eval.workbench import SAMPLES, Workbench
+
+if TYPE_CHECKING:
+    from rag.index import Hit
+    from tuning.engine import Answer
+
+LETTERS = "ABCD"
+CHOICES = (
+    *((str(number), f"{letter} is best", str(number + 1)) for number, letter in enumerate(LETTERS)),
+    ("tie", "Tie", "0"),
+    ("all_bad", "All bad", "x"),
+    ("skip", "Skip", "s"),
+)
+"""What a vote can say: value, words, and the key that compare.js presses the button by."""
+
+ACCEPTABLE = {"Yes": True, "No": False}
+CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
+
+LEAVE_THE_BOX = "(...given) => { document.activeElement?.blur(); return given; }"
+"""After asking, keys are votes and no longer letters of the question."""
+
+
+@dataclass(frozen=True)
+class Compare:
+    """The handlers, with what they work on. Every one of them can be called by anyone, so each checks its input."""
+
+    workbench: Workbench
+    votes: Votes
+    limits: Limits
+    proxied: bool = False
+    """Behind a proxy that sets X-Forwarded-For, as on a Space; elsewhere that header is anybody's to forge."""
+
+    def begin(self, question: str, *setup: Any) -> list[Any]:
+        """Check the input, find the passages, and clear the panes."""
+        adapter, index, passages, temperature, max_tokens, seed, blind = setup
+        try:
+            chosen = Setup(
+                adapter=str(adapter or ""),
+                index=str(index or ""),
+                passages=int(passages),
+                temperature=float(temperature),
+                max_tokens=int(max_tokens),
+                seed=int(seed or 0),
+                blind=bool(blind),
+            )
+            comparison = prepare(self.workbench, str(question or ""), chosen)
+        except (*USER_ERRORS, TypeError, ValueError) as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        labels = [gr.update(label=label, value=[]) for label in pane_labels(comparison, revealed=not comparison.blind)]
+        asking = [gr.update(interactive=False), gr.update(interactive=True)]
+        return [
+            comparison,
+            *labels,
+            f"**{harmless(comparison.question)}**",
+            "Waiting for a place…",
+            "",
+            *asking,
+            *locked(),
+        ]
+
+    def stream(self, comparison: Comparison | None, request: gr.Request) -> Iterator[list[Any]]:
+        """All four panes, from one generator, until the last answer is finished."""
+        if comparison is None:
+            return
+        try:
+            with self.limits.admit(visitor(request, self.proxied)):
+                for _ in answer(self.workbench, comparison):
+                    yield [*panes(comparison), "Answering… (Esc stops)"]
+        except USER_ERRORS as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    def finish(self, comparison: Comparison | None) -> list[Any]:
+        """Open the vote, if there is something to vote on."""
+        asking = [gr.update(interactive=True), gr.update(interactive=False)]
+        if comparison is None or not comparison.done or len(comparison.answers) < len(comparison.order):
+            return ["", *asking, *locked()]
+        letters = dict(zip(comparison.order, LETTERS, strict=True))
+        same = [
+            "".join(f" {' and '.join(letters[v] for v in group)} gave the same answer.")
+            for group in comparison.identical
+        ]
+        return [f"Which answer is best?{''.join(same)}", *asking, *locked(False)]
+
+    def vote(self, choice: str, comparison: Comparison | None, rater: str, acceptable: str | None) -> list[Any]:
+        """Write the vote, and only then say which answer was whose."""
+        try:
+            if comparison is None:
+                raise InputError("There is nothing to vote on yet; ask a question first.")
+            rater = rater if re.fullmatch(r"[0-9a-f]{32}", rater or "") else uuid4().hex
+            vote = make_vote(comparison, choice, rater, ACCEPTABLE.get(acceptable or ""))
+            self.votes.append(vote)
+            comparison.voted = True
+            self.votes.reveal(comparison.id)
+        except (*USER_ERRORS, StoreError) as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        labels = [gr.update(label=label) for label in pane_labels(comparison, revealed=True)]
+        status = f"Vote saved: **{said(vote.choice)}**. Ask the next question, or see the [results](/results)."
+        return [*labels, rater, status, evidence(comparison), *locked()]
+
+    def stop(self, comparison: Comparison | None) -> None:
+        """End the answers after the step in progress; what was written stays."""
+        if comparison is not None:
+            comparison.stop.set()
+
+    def loading(self) -> list[Any]:
+        """How far the models are; once they are there, the choices that the disk offers."""
+        now = self.workbench.progress
+        if not now.ready:
+            words = f"⚠️ {now.step}" if now.failed else f"⏳ {now.step} … {now.seconds:.0f} s"
+            return [words, gr.Timer(active=not now.failed), gr.skip(), gr.skip(), gr.skip()]
+        adapters = [adapter.name for adapter in self.workbench.adapters()]
+        indexes = self.workbench.index_names()
+        base = self.workbench.engine().base
+        words = f"Base model: **{base.name}**, from {base.source}."
+        if not adapters:
+            words += " No adapter yet: train one on the Tune page to compare."
+        return [
+            words,
+            gr.Timer(active=False),
+            gr.Dropdown(choices=adapters, value=adapters[0] if adapters else None),
+            gr.Dropdown(choices=indexes, value=indexes[0] if indexes else None),
+            gr.Button(interactive=bool(adapters)),
+        ]
+
+
+def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
+    """Lay the page out and wire it. `secret` keeps a rater's pseudonym readable across restarts."""
+    comparison = gr.State(None)
+    rater = gr.BrowserState("", storage_key="fourfold-rater", secret=secret)
+    gr.Navbar(main_page_name="Compare")
+    gr.Markdown(
+        "# Fine-tune, retrieve, or both?\nAsk once, read four answers, pick the best. You learn which is which after."
+    )
+    loading = gr.Markdown("⏳ Starting …", elem_id="loading")
+    timer = gr.Timer(1.0)
+    with gr.Row(elem_classes="asking"):
+        question = gr.Textbox(
+            show_label=False, label="Question", placeholder="Ask the documents something", scale=6, elem_id="question"
+        )
+        ask = gr.Button("Ask", variant="primary", interactive=False, elem_id="ask", scale=1, min_width=90)
+        stop = gr.Button("Stop", interactive=False, elem_id="stop", scale=1, min_width=90)
+    examples(question)
+    setup, asked = settings(), gr.Markdown("", elem_id="asked")
+    with gr.Row(elem_classes="panes"):
+        shown = [pane(letter) for letter in LETTERS]
+    status = gr.Markdown("", elem_id="status")
+    with gr.Row(elem_classes="votes"):
+        buttons = [
+            gr.Button(f"{words} ({key})", interactive=False, elem_id=f"vote-{value}") for value, words, key in CHOICES
+        ]
+    acceptable = gr.Radio(
+        list(ACCEPTABLE), label="Would you accept the best answer as it is? (optional)", elem_id="acceptable"
+    )
+    sources = gr.HTML("", elem_id="sources")
+
+    begun = gr.on(
+        [ask.click, question.submit],
+        compare.begin,
+        [question, *setup],
+        [comparison, *shown, asked, status, sources, ask, stop, *buttons],
+        js=LEAVE_THE_BOX,
+        concurrency_id="prepare",
+        api_visibility="private",
+    )
+    begun.success(
+        compare.stream,
+        [comparison],
+        [*shown, status],
+        concurrency_id="engine",
+        show_progress="hidden",
+        api_visibility="private",
+    ).then(
+        compare.finish, [comparison], [status, ask, stop, *buttons], show_progress="hidden", api_visibility="private"
+    )
+    stop.click(compare.stop, [comparison], None, queue=False, api_visibility="private")
+    for (value, _, _), button in zip(CHOICES, buttons, strict=True):
+        button.click(
+            lambda *given, value=value: compare.vote(value, *given),
+            [comparison, rater, acceptable],
+            [*shown, rater, status, sources, *buttons],
+            concurrency_id="vote",
+            api_visibility="private",
+        )
+    refresh = [loading, timer, setup[0], setup[1], ask]
+    timer.tick(compare.loading, None, refresh, queue=False, show_progress="hidden", api_visibility="private")
+    page.load(compare.loading, None, refresh, queue=False, show_progress="hidden", api_visibility="private")
+
+
+def pane(letter: str) -> gr.Chatbot:
+    return gr.Chatbot(
+        label=letter,
+        elem_id=f"pane-{letter}",
+        placeholder=f"Answer {letter}",
+        height="auto",
+        min_height=150,
+        max_height=440,
+        autoscroll=False,
+        layout="panel",
+        buttons=["copy"],
+        feedback_options=None,
+        allow_tags=False,
+        latex_delimiters=[],
+    )
+
+
+def settings() -> list[gr.components.Component]:
+    """What the answers are made with, in the order that `Compare.begin` takes them."""
+    with gr.Accordion("Settings", open=False), gr.Row():
+        return [
+            gr.Dropdown([], label="Adapter", info="Used by tuned and combined"),
+            gr.Dropdown([], label="Documents", info="Used by rag and combined"),
+            gr.Slider(1, 10, 3, step=1, label="Passages", info="How many the model reads"),
+            gr.Slider(0, 1.5, 0, step=0.1, label="Temperature", info="0: always the likeliest word"),
+            gr.Slider(16, 512, 128, step=16, label="Longest answer", info="In tokens"),
+            gr.Number(0, label="Seed", precision=0, info="Same seed, same answers"),
+            gr.Checkbox(True, label="Blind", info="Unblind votes are kept out of the results"),
+        ]
+
+
+def examples(question: gr.Textbox) -> None:
+    path = SAMPLES / "questions.json"
+    if path.is_file():
+        listed = [[row["question"]] for row in json.loads(path.read_text(encoding="utf-8"))]
+        gr.Examples(listed, question, label="About the sample documents", examples_per_page=6, api_visibility="private")
+
+
+def pane_labels(comparison: Comparison, revealed: bool) -> list[str]:
+    words = {variant.id: f"{variant.id}: {variant.words}" for variant in VARIANTS}
+    return [
+        f"{letter} · {words[variant]}" if revealed else letter
+        for letter, variant in zip(LETTERS, comparison.order, strict=True)
+    ]
+
+
+def panes(comparison: Comparison) -> list[list[dict[str, str]]]:
+    return [
+        [{"role": "assistant", "content": harmless(given.text)}] if given and given.text else []
+        for given in comparison.shown()
+    ]
+
+
+def harmless(text: str) -> str:
+    """Model text as Markdown that can load nothing and post nowhere: no HTML, no images, code left as it is."""
+    pieces = CODE.split(text)
+    pieces[::2] = [piece.replace("<", "&lt;").replace("![", "!\\[") for piece in pieces[::2]]
+    return "".join(pieces)
+
+
+def locked(yes: bool = True) -> list[Any]:
+    """The state of the vote buttons."""
+    return [gr.update(interactive=not yes) for _ in CHOICES]
+
+
+def said(choice: str) -> str:
+    """A choice in the words of its button, or the variant that was chosen."""
+    return next((words for value, words, _ in CHOICES if value == choice), choice)
+
+
+def visitor(request: gr.Request, proxied: bool) -> str:
+    """The address to count by: the peer's, or the last hop, which the proxy itself saw."""
+    forwarded = str(request.headers.get("x-forwarded-for", "")).split(",")[-1].strip() if proxied else ""
+    return forwarded or (str(request.client.host) if request.client else "unknown")
+
+
+def evidence(comparison: Comparison) -> str:
+    """What was hidden until the vote, as HTML: how long each variant took, and the passages, everything escaped."""
+    rows = "".join(timing(variant, comparison.answers[variant]) for variant in comparison.order)
+    table = f"<table class='timings'><tr><th>Variant</th><th>Tokens</th><th>Seconds</th></tr>{rows}</table>"
+    found = "".join(source(number, hit) for number, hit in enumerate(comparison.hits, 1))
+    return f"<h3>What the answers were made of</h3>{table}<h4>Passages given to rag and combined</h4>{found}"
+
+
+def timing(variant: str, given: "Answer") -> str:
+    return f"<tr><td>{variant}</td><td>{given.tokens}</td><td>{given.seconds:.1f}</td></tr>"
+
+
+def source(number: int, hit: "Hit") -> str:
+    place = f"page {hit.page}" if hit.page else f"characters {hit.start}–{hit.end}"
+    head = html.escape(f"[{number}] {hit.document}, {place}, cosine {hit.cosine:.2f}")
+    return f"<details class='source'><summary>{head}</summary><p>{html.escape(hit.text)}</p></details>"

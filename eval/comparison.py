@@ -1,0 +1,189 @@
+"""One question on its way from being asked to being voted on: what was sent, what came back, and in which order."""
+
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from eval.errors import InputError
+from eval.variants import IDS, four_requests
+from eval.vote import Vote
+from eval.workbench import Workbench
+
+if TYPE_CHECKING:
+    from rag.index import Hit
+    from tuning.engine import Answer, Request
+
+REFRESH = 0.1
+"""Seconds between two updates of the page. Decoding never waits for them."""
+LONGEST_QUESTION = 4000
+"""Characters."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the four answers are made with."""
+
+    adapter: str
+    index: str
+    passages: int = 3
+    temperature: float = 0.0
+    top_p: float = 0.95
+    max_tokens: int = 160
+    seed: int = 0
+    blind: bool = True
+
+
+@dataclass
+class Comparison:
+    """Four answers to one question. Lives on the server; the page sees only what it may."""
+
+    question: str
+    order: tuple[str, ...]
+    """Variants as shown, left to right, top to bottom."""
+    blind: bool
+    requests: "dict[str, Request]"
+    hits: "Sequence[Hit]"
+    configuration: dict[str, Any]
+    id: str = field(default_factory=lambda: uuid4().hex)
+    answers: "dict[str, Answer]" = field(default_factory=dict)
+    finished_at: float = 0.0
+    voted: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def shown(self) -> "list[Answer | None]":
+        """The answers in the order of the panes."""
+        return [self.answers.get(variant) for variant in self.order]
+
+    @property
+    def done(self) -> bool:
+        return bool(self.finished_at)
+
+    @property
+    def identical(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of variants that gave the same text."""
+        groups: dict[str, list[str]] = {}
+        for variant in IDS:
+            if variant in self.answers:
+                groups.setdefault(self.answers[variant].text, []).append(variant)
+        return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+
+def prepare(workbench: Workbench, question: str, setup: Setup) -> Comparison:
+    """Find the passages once, word the four requests, and shuffle the panes where the comparison is blind."""
+    from tuning.engine import Sampling
+
+    question = question.strip()
+    if not question:
+        raise InputError("The question is empty; type one.")
+    if len(question) > LONGEST_QUESTION:
+        raise InputError(f"The question has {len(question)} characters; shorten it to {LONGEST_QUESTION}.")
+    if not 1 <= setup.passages <= 10:
+        raise InputError(f"{setup.passages} passages cannot be used; choose 1 to 10.")
+    sampling = Sampling(setup.temperature, setup.top_p, setup.max_tokens, setup.seed)
+    engine = workbench.engine()
+    adapter = workbench.adapter(setup.adapter)
+    index = workbench.index(setup.index)
+    hits = index.search(question, setup.passages)
+    if not hits:
+        raise InputError(f"The index {setup.index} holds no documents; add some on the Documents page.")
+    base = engine.base
+    return Comparison(
+        question=question,
+        order=tuple(secrets.SystemRandom().sample(IDS, len(IDS))) if setup.blind else IDS,
+        blind=setup.blind,
+        requests=four_requests(question, hits, adapter.name, sampling),
+        hits=hits,
+        configuration={
+            "base": {"name": base.name, "digest": base.digest, "precision": str(base.dtype).removeprefix("torch.")},
+            "adapter": {"name": adapter.name, "digest": adapter.digest},
+            "index": {"name": setup.index, "digest": index.digest, "embedder": index.embedder.identity},
+            "sampling": {**vars(sampling)},
+            "passages": [{"document": hit.document, "chunk": hit.chunk, "cosine": hit.cosine} for hit in hits],
+        },
+    )
+
+
+def answer(workbench: Workbench, comparison: Comparison) -> Iterator[None]:
+    """Fill `comparison.answers`, yielding at most every `REFRESH` seconds until all four are finished.
+
+    Decoding runs in a thread of its own and never waits for the reader. Closing this generator stops it after the step
+    in progress; so does `comparison.stop`, which keeps what was written so far.
+    """
+    done = threading.Event()
+    failure: list[BaseException] = []
+
+    def decode() -> None:
+        try:
+            _decode(workbench, comparison)
+        except BaseException as error:  # told to the reader below
+            failure.append(error)
+        finally:
+            done.set()
+
+    # The context carries the visitor's identity, which a lent GPU is accounted to.
+    threading.Thread(target=copy_context().run, args=(decode,), name="decoding", daemon=True).start()
+    try:
+        while not done.wait(REFRESH):
+            yield
+        if failure:
+            raise failure[0]
+        comparison.finished_at = time.time()
+        yield
+    finally:
+        comparison.stop.set()
+
+
+def _decode(workbench: Workbench, comparison: Comparison) -> None:
+    stream = workbench.generate(list(comparison.requests.values()))
+    for answers in stream:
+        comparison.answers = dict(zip(comparison.requests, answers, strict=True))
+        if comparison.stop.is_set():
+            stream.close()  # type: ignore[attr-defined]
+            break
+    comparison.answers = {
+        variant: given if given.finished else replace(given, text=given.text.strip(), finished="stopped")
+        for variant, given in comparison.answers.items()
+    }
+
+
+def make_vote(comparison: Comparison, choice: str, rater: str, acceptable: bool | None) -> Vote:
+    """The vote for pane `choice` ("0" to "3"), or tie, all_bad or skip. InputError if it is too early or too late."""
+    if not comparison.done or len(comparison.answers) < len(comparison.order):
+        raise InputError("The answers are not finished yet; vote when all four are.")
+    if comparison.voted:
+        raise InputError("This comparison has its vote and its answers are revealed; ask the next question.")
+    answers = comparison.answers
+    finished = {variant: given.finished for variant, given in answers.items()}
+    return Vote(
+        comparison=comparison.id,
+        conversation=comparison.id,
+        turn=0,
+        question=comparison.question,
+        prompts={variant: [dict(m) for m in request.messages] for variant, request in comparison.requests.items()},
+        answers={variant: given.text for variant, given in answers.items()},
+        order=comparison.order,
+        choice=comparison.order[int(choice)] if choice in ("0", "1", "2", "3") else choice,
+        acceptable=acceptable,
+        identical=comparison.identical,
+        rater=rater,
+        blind=comparison.blind,
+        configuration={**comparison.configuration, "finished": finished},
+        tokens={variant: given.tokens for variant, given in answers.items()},
+        first_token_seconds={variant: given.first_token_seconds for variant, given in answers.items()},
+        seconds={variant: given.seconds for variant, given in answers.items()},
+        dwell_seconds=max(0.0, time.time() - comparison.finished_at),
+        app_version=app_version(),
+    )
+
+
+def app_version() -> str:
+    try:
+        return version("fourfold")
+    except PackageNotFoundError:  # run from a folder that was never installed
+        return "unknown"

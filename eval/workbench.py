@@ -1,0 +1,185 @@
+"""What a running app holds in memory: one engine, one embedder, and the indexes and adapters on the disk beside them.
+
+Loading takes seconds to a minute and happens in the background; until then every part answers with what is going on.
+"""
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eval.errors import USER_ERRORS, InputError
+
+if TYPE_CHECKING:  # these pull in torch, which must not hold up the page
+    from rag.embedder import Embedder
+    from rag.index import Index
+    from tuning.adapters import Adapter
+    from tuning.engine import Answer, Engine, Request
+
+SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"
+SAMPLE_INDEX = "samples"
+RESIDENT = 4
+"""Adapters kept beside the weights; each costs memory and a little of every step, so the one used longest ago goes."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the loading is."""
+
+    step: str
+    """What is being done now, or what stopped it, in words."""
+    seconds: float
+    ready: bool = False
+    failed: bool = False
+
+
+class Workbench:
+    """Models, indexes and adapters of one `FOURFOLD_HOME`."""
+
+    def __init__(self, home: Path, base: str | None = None, embedder: str | None = None) -> None:
+        self.home = home
+        self._names = base, embedder
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._progress = Progress("Starting", 0.0)
+        self._engine: Engine | None = None
+        self._embedder: Embedder | None = None
+        self._indexes: dict[str, Index] = {}
+        self._resident: OrderedDict[str, str] = OrderedDict()
+        self._generate = on_gpu(self._stream)
+
+    @property
+    def indexes(self) -> Path:
+        return self.home / "indexes"
+
+    @property
+    def adapter_folders(self) -> tuple[Path, Path]:
+        """Where adapters stand: the user's own, then the sample."""
+        return self.home / "adapters", SAMPLES / "adapter"
+
+    @property
+    def progress(self) -> Progress:
+        now = self._progress
+        return now if now.ready or now.failed else Progress(now.step, time.monotonic() - self._started)
+
+    def start(self) -> None:
+        """Load in the background."""
+        threading.Thread(target=self.load, name="loading", daemon=True).start()
+
+    def load(self) -> None:
+        """Load everything; failures end in `progress`, for every page to show."""
+        try:
+            self._load()
+        except USER_ERRORS as error:
+            self._progress = Progress(str(error), self._elapsed(), failed=True)
+        except Exception as error:
+            self._progress = Progress(f"Loading failed: {error!r}; see the terminal.", self._elapsed(), failed=True)
+            raise
+        else:
+            self._progress = Progress("Ready", self._elapsed(), ready=True)
+
+    def engine(self) -> "Engine":
+        """The engine. Raises InputError while it loads, saying what is going on."""
+        if self._engine is None:
+            raise InputError(self._wait())
+        return self._engine
+
+    def embedder(self) -> "Embedder":
+        """The embedder. Raises InputError while it loads, saying what is going on."""
+        if self._embedder is None:
+            raise InputError(self._wait())
+        return self._embedder
+
+    def index_names(self) -> list[str]:
+        """Names of the indexes on disk, the sample first."""
+        names = sorted(path.name for path in self.indexes.glob("[!.]*") if path.is_dir())
+        return sorted(names, key=lambda name: name != SAMPLE_INDEX)
+
+    def index(self, name: str) -> "Index":
+        """The index called `name`, which must be on disk."""
+        from rag.index import Index
+
+        if name not in self.index_names():
+            raise InputError(f"There is no index {name!r}; add documents on the Documents page.")
+        with self._lock:
+            if name not in self._indexes:
+                self._indexes[name] = Index(self.indexes / name, self.embedder())
+            return self._indexes[name]
+
+    def adapters(self) -> "list[Adapter]":
+        from tuning.adapters import list_adapters
+
+        return list_adapters(*self.adapter_folders)
+
+    def adapter(self, name: str) -> "Adapter":
+        """The adapter called `name`, resident in the engine from now on."""
+        from tuning.adapters import find_adapter
+
+        found = find_adapter(name, *self.adapter_folders)
+        engine = self.engine()
+        with self._lock:
+            if self._resident.get(name) != found.digest:
+                engine.attach(name, found.path)
+                self._resident[name] = found.digest
+            self._resident.move_to_end(name)
+            while len(self._resident) > RESIDENT:
+                engine.detach(self._resident.popitem(last=False)[0])
+        return found
+
+    def generate(self, requests: "Sequence[Request]") -> "Iterator[list[Answer]]":
+        """Stream the answers to all requests as one batch: one allocation of a GPU where those are lent by the call."""
+        return self._generate(requests)
+
+    def _stream(self, requests: "Sequence[Request]") -> "Iterator[list[Answer]]":
+        yield from self.engine().stream(requests)
+
+    def _load(self) -> None:
+        self._report("Starting the embedder")
+        from rag.embedder import Embedder
+
+        self._embedder = Embedder(self._names[1])
+        if not (self.indexes / SAMPLE_INDEX).exists():
+            self._report("Indexing the sample documents (once)")
+            self._index_samples(self._embedder)
+        self._report("Starting the language model")
+        from tuning.base import load_base
+        from tuning.engine import Engine
+
+        self._engine = Engine(load_base(self._names[0], self.home, self._report))
+
+    def _index_samples(self, embedder: "Embedder") -> None:
+        from rag.index import Index
+
+        files = sorted((SAMPLES / "documents").iterdir())
+        report = Index(self.indexes / SAMPLE_INDEX, embedder).add((file.name, file.read_bytes()) for file in files)
+        if report.failed:
+            raise InputError(f"The sample documents could not be indexed: {report.failed[0]}.")
+
+    def _report(self, step: str) -> None:
+        self._progress = Progress(step, self._elapsed())
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._started
+
+    def _wait(self) -> str:
+        now = self.progress
+        if now.failed:
+            return now.step
+        return f"The models are still loading ({now.step}, {now.seconds:.0f} s so far); try again in a moment."
+
+
+Generate = Callable[["Sequence[Request]"], "Iterator[list[Answer]]"]
+
+
+def on_gpu(generate: Generate) -> Generate:
+    """`generate` under the decorator of a Space that lends its GPU by the call; `generate` itself everywhere else."""
+    if not os.environ.get("SPACES_ZERO_GPU"):
+        return generate
+    import spaces
+
+    decorated: Generate = spaces.GPU(duration=60)(generate)
+    return decorated
