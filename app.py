@@ -22,16 +22,16 @@ os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "500")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import gradio as gr
-from eval.results_tab import results_tab
-from rag.documents_tab import documents_tab
 from starlette.middleware import Middleware
-from tuning.tune_tab import tune_tab
 
 from eval.compare_tab import Compare, compare_tab
 from eval.errors import USER_ERRORS, InputError
 from eval.limits import Limits
+from eval.results_tab import results_tab
 from eval.votes import StoreError, Votes, database_url
 from eval.workbench import Workbench
+from rag.documents_tab import documents_tab
+from tuning.tune_tab import tune_tab
 
 ROOT = Path(__file__).resolve().parent
 UPLOAD_LIMIT = "50mb"
