@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -13,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InputError
+from .library import Library
 
 if TYPE_CHECKING:
     from .index import Index
 
 MODES = ("dense", "bm25", "hybrid")  # as in rag.index, whose import takes seconds that --help should not
 _REPO = Path(__file__).resolve().parent.parent
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -104,12 +103,14 @@ def search(options: argparse.Namespace) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Print retrieval figures on a data set in the BEIR layout."""
+    from .embedder import Embedder
     from .evaluation import evaluate as figures_of
+    from .index import Index
 
     with ExitStack() as stack:
         if options.index is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            index = _open(folder, options.embedder)
+            index = Index(folder, Embedder(options.embedder))
         else:
             index = _index(options)
         figures = figures_of(index, options.corpus, options.queries, options.qrels, options.mode)
@@ -121,20 +122,10 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def _index(options: argparse.Namespace, make: bool = True) -> "Index":
-    if not _NAME.fullmatch(options.index):
-        raise InputError(f"{options.index!r} is no name for an index; use letters, digits, dashes and underscores.")
-    home = Path(os.environ.get("FOURFOLD_HOME") or _REPO / "data" / "local")
-    folder = home / "indexes" / options.index
-    if not make and not (folder / "store.sqlite").exists():
-        raise InputError(f"There is no index {options.index!r}; make it with `python -m rag add PATH`.")
-    return _open(folder, options.embedder)
-
-
-def _open(folder: Path, embedder: str | None) -> "Index":
     from .embedder import Embedder
-    from .index import Index
 
-    return Index(folder, Embedder(embedder))
+    home = Path(os.environ.get("FOURFOLD_HOME") or _REPO / "data" / "local")
+    return Library(home / "indexes", lambda: Embedder(options.embedder)).open(options.index, make)
 
 
 def _find(index: "Index", wanted: str) -> str:
@@ -150,12 +141,12 @@ def _find(index: "Index", wanted: str) -> str:
     raise InputError(f"The index holds no document {wanted!r}; `python -m rag list` prints those that it holds.")
 
 
-def _progress(total: int) -> Callable[[str, str], None] | None:
+def _progress(total: int) -> Callable[[str, str, str], None] | None:
     if not sys.stderr.isatty():
         return None
     done = 0
 
-    def show(name: str, outcome: str) -> None:
+    def show(name: str, outcome: str, reason: str) -> None:
         nonlocal done
         done += 1
         print(f"\r\x1b[K{done}/{total} {outcome}: {Path(name).name}", end="" if done < total else "\n", file=sys.stderr)

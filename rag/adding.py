@@ -14,6 +14,9 @@ from .store import Store
 Source = tuple[str, bytes | Path]
 """A document's name, and its bytes or the file to read them from when its turn comes."""
 
+Progress = Callable[[str, str, str], None]
+"""Called with each file's name, outcome ("added", "updated", "unchanged", "failed") and reason or ""."""
+
 _TOGETHER = 256  # chunks embedded together, so that batches hold texts of like length
 
 
@@ -47,10 +50,10 @@ def files_under(paths: Iterable[Path]) -> Iterator[Source]:
 class Adder:
     """One run over files; holds the documents that wait to be embedded together."""
 
-    def __init__(self, store: Store, embedder: Embedder, progress: Callable[[str, str], None] | None) -> None:
+    def __init__(self, store: Store, embedder: Embedder, progress: Progress | None) -> None:
         self._store = store
         self._embedder = embedder
-        self._progress = progress or (lambda name, outcome: None)
+        self._progress = progress or (lambda name, outcome, reason: None)
         self._waiting: list[tuple[Document, list[Chunk], bool]] = []
         self._outcomes: dict[str, list[dict[str, str]]] = {
             outcome: [] for outcome in ("added", "updated", "unchanged", "failed")
@@ -111,7 +114,7 @@ class Adder:
 
     def _report(self, outcome: str, name: str, reason: str = "") -> None:
         self._outcomes[outcome].append({"path": name, "reason": reason} if reason else {"path": name})
-        self._progress(name, outcome if outcome != "failed" else reason)
+        self._progress(name, outcome, reason)
 
 
 def _remark(document: Document) -> str:

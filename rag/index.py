@@ -2,25 +2,26 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from .adding import Adder, AddReport, Source
+from .adding import Adder, AddReport, Progress, Source
 from .chunks import SIZE
 from .documents import Document
 from .embedder import Embedder
 from .errors import InputError
 from .fusion import reciprocal_rank_fusion
-from .store import Snapshot, Store, StoredDocument
+from .library import STORE
+from .snapshot import Snapshot, StoredDocument
+from .store import Store
 from .vectors import VectorCache
 from .words import WordCache
 
 MODES = ("dense", "bm25", "hybrid")
 MODE = "dense"
-STORE = "store.sqlite"
 _DEPTH = 100  # ranks of each list that the fusion sees, at least
 
 
@@ -57,10 +58,10 @@ class Index:
         self._words = WordCache()
         self._lock = threading.Lock()
 
-    def add(self, files: Iterable[Source], progress: Callable[[str, str], None] | None = None) -> AddReport:
+    def add(self, files: Iterable[Source], progress: Progress | None = None) -> AddReport:
         """Hold files, each under its name, in place of what the name stood for before.
 
-        A bad file is reported and never stops the rest. `progress` is called with each file's name and outcome.
+        A bad file is reported and never stops the rest.
         """
         return Adder(self.store, self.embedder, progress).run(files)
 

@@ -9,7 +9,7 @@ import torch  # noqa: F401  both bring an OpenMP runtime, and on macOS loading F
 
 import faiss  # isort: skip
 
-from .store import Snapshot
+from .snapshot import Snapshot
 
 
 class VectorCache:

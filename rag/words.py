@@ -4,7 +4,7 @@ import bm25s
 import numpy as np
 import Stemmer
 
-from .store import Snapshot
+from .snapshot import Snapshot
 
 
 class WordCache:

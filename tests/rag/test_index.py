@@ -76,7 +76,7 @@ def test_what_cannot_be_searched(shop: Index, query: str, k: int, mode: str) -> 
 
 
 def test_adding_says_what_became_of_each_file(shop: Index) -> None:
-    seen: list[tuple[str, str]] = []
+    seen: list[tuple[str, str, str]] = []
     report = shop.add(
         [
             ("warranty.txt", WARRANTY.encode()),
@@ -86,7 +86,7 @@ def test_adding_says_what_became_of_each_file(shop: Index) -> None:
             ("new.txt", b"Delivery is free above fifty euros."),
             ("missing.txt", Path("/no/such/file.txt")),
         ],
-        lambda name, outcome: seen.append((name, outcome)),
+        lambda *outcome: seen.append(outcome),
     )
     assert report.unchanged == [
         {"path": "warranty.txt"},
@@ -97,8 +97,10 @@ def test_adding_says_what_became_of_each_file(shop: Index) -> None:
     assert [entry["path"] for entry in report.failed] == ["bad.txt", "missing.txt"]
     assert "convert it" in report.failed[0]["reason"]
     assert report.chunks == 2
-    assert sorted(name for name, _ in seen) == sorted(
-        entry["path"] for entry in report.added + report.updated + report.unchanged + report.failed
+    assert sorted(seen) == sorted(
+        (entry["path"], outcome, entry.get("reason", ""))
+        for outcome in ("added", "updated", "unchanged", "failed")
+        for entry in getattr(report, outcome)
     )
     assert shop.search("opening at nine", 1, "bm25") == [], "the old version is gone"
 

@@ -14,7 +14,8 @@ import pytest
 from rag.chunks import Chunk
 from rag.documents import Document, content_hash
 from rag.errors import InputError
-from rag.store import Snapshot, Store
+from rag.snapshot import Snapshot
+from rag.store import Store
 
 DIMENSION = 4
 

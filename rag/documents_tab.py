@@ -1,0 +1,179 @@
+"""The page where one fills an index with documents, sees what it holds, and tries a search."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from .documents_view import STYLE, adding_html, hits_html, state_text
+from .errors import InputError
+from .library import Library
+
+if TYPE_CHECKING:
+    from .embedder import Embedder
+
+FILE_TYPES = [".txt", ".md", ".markdown", ".html", ".htm", ".pdf"]
+MODES = {"By meaning": "dense", "By words": "bm25", "Both": "hybrid"}
+COLUMNS = ["Document", "Size", "Chunks", "Added (UTC)"]
+MOST = 20  # passages of one search
+
+
+@dataclass(frozen=True)
+class DocumentsPage:
+    """The handlers. Anyone can call them with anything, so each checks its input and speaks through gr.Error."""
+
+    library: Library
+    editable: bool
+
+    def view(self, name: Any, seen: Any = None) -> list[Any]:
+        """Everything that shows the index's state, or no change where `seen` is still true."""
+        names = self.library.names()
+        name = name if name in names else next(iter(names), None)
+        now = self._key(name, names)
+        if now == seen:
+            return [gr.skip() for _ in range(6)]
+        held, rows, state = [], [], "No index yet: give it a name above." if self.editable else "No index yet."
+        if name:
+            try:
+                index = self.library.open(name)
+                held = index.documents()
+                state = state_text(index, held)
+            except InputError as error:
+                state = str(error)
+        for each in held:
+            size = f"{each.pages} pages" if each.pages else f"{each.characters:,} characters"
+            rows.append([self._shown(each.name), size, each.chunks, each.added[:16].replace("T", " ")])
+        choices = [(self._shown(each.name), each.name) for each in held]
+        return [
+            now,
+            gr.update(choices=names, value=name),
+            state,
+            adding_html(self.library.adding),
+            gr.update(value=rows, visible=bool(rows)),
+            gr.update(choices=choices, value=None),
+        ]
+
+    def create(self, name: Any) -> str:
+        """Make an empty index."""
+        try:
+            self.library.open(str(name or "").strip(), make=True)
+        except InputError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        return str(name).strip()
+
+    def add(self, name: Any, files: Any) -> None:
+        """Start to add the uploaded files; the clock of the page shows how far it is."""
+        paths = [Path(str(file)) for file in files or []]
+        try:
+            self.library.add(str(name or "").strip() or "default", [(path.name, path) for path in paths])
+        except InputError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    def ask(self, document: Any) -> list[Any]:
+        """Ask before deleting."""
+        if not document:
+            raise gr.Error("No document is chosen; choose the one to delete.", print_exception=False)
+        question = f"Delete {document!r}? Its passages are gone from every answer at once."
+        return [document, question, gr.update(visible=True)]
+
+    def delete(self, name: Any, document: Any) -> Any:
+        """Delete after the question."""
+        try:
+            self.library.open(str(name or "")).remove(str(document or ""))
+        except InputError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        return gr.update(visible=False)
+
+    def search(self, name: Any, question: Any, mode: Any, k: Any) -> str:
+        """The passages that a question finds."""
+        try:
+            number = min(max(int(k), 1), MOST)
+            index = self.library.open(str(name or ""))
+            hits = index.search(str(question or "")[:2000], number, MODES.get(str(mode), "dense"))
+        except (InputError, TypeError, ValueError) as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        return hits_html(hits, [self._shown(hit.document) for hit in hits])
+
+    def _key(self, name: str | None, names: list[str]) -> list[Any]:
+        """What the page shows follows from this: an equal key needs no redraw."""
+        adding = self.library.adding
+        progress = [adding.index, len(adding.outcomes), adding.finished, id(adding)] if adding else []
+        try:
+            state: object = self.library.open(name).generation if name else ""
+        except InputError as error:
+            state = str(error)
+        return [name, names, state, progress]
+
+    def _shown(self, document: str) -> str:
+        """Visitors of a public app are not told where the files of its host lie."""
+        return document if self.editable else PurePath(document).name
+
+
+def documents_tab(indexes: Path, embedder: "Callable[[], Embedder]", editable: bool = True) -> None:
+    """Build the page inside a gradio page context.
+
+    `indexes` is the folder of all indexes. `embedder` raises InputError while it loads or if it failed. Without
+    `editable` nothing can be added or deleted, not even by calling the handlers.
+    """
+    page = DocumentsPage(Library(indexes, embedder), editable)
+    gr.HTML(STYLE, padding=False)
+    gr.Markdown("# Documents\nWhat the answers with documents are drawn from.")
+    seen = gr.State(None)
+    with gr.Row():
+        index = gr.Dropdown(label="Index", choices=page.library.names(), interactive=True, scale=2)
+        if editable:
+            fresh = gr.Textbox(label="New index", placeholder="letters, digits, - and _", max_length=64, scale=2)
+            make = gr.Button("Create", scale=1, min_width=100)
+    state = gr.Markdown()
+    if editable:
+        upload = gr.File(label="Text, Markdown, HTML or PDF files", file_count="multiple", file_types=[*FILE_TYPES])
+        start = gr.Button("Add to the index", variant="primary")
+    else:
+        gr.Markdown("*This is a public demo: to add or delete documents, run Fourfold on a machine of your own.*")
+    progress = gr.HTML(padding=False)
+    question, mode, k, search, passages = _search_parts()
+    gr.Markdown("## What the index holds")
+    table = gr.Dataframe(
+        headers=COLUMNS, interactive=False, wrap=True, visible=False, show_label=False, column_widths=["45%", "20%"]
+    )
+    document = gr.Dropdown(label="Document to delete", choices=[], interactive=True, visible=editable)
+    shown = [seen, index, state, progress, table, document]
+
+    clock = gr.Timer(1)
+    clock.tick(page.view, [index, seen], shown, queue=False, show_progress="hidden", api_visibility="private")
+    index.input(page.view, [index], shown, queue=False, show_progress="hidden", api_visibility="private")
+    gr.on([search.click, question.submit], page.search, [index, question, mode, k], passages, api_visibility="private")
+    if editable:
+        made = gr.on([make.click, fresh.submit], page.create, fresh, index, api_visibility="private")
+        made.success(page.view, [index], shown, show_progress="hidden", api_visibility="private")
+        made.success(lambda: "", None, fresh, show_progress="hidden", api_visibility="private")
+        begun = start.click(page.add, [index, upload], None, api_visibility="private")
+        begun.success(lambda: None, None, upload, show_progress="hidden", api_visibility="private")
+        _deletion(page, index, document, shown)
+
+
+def _search_parts() -> tuple[gr.Textbox, gr.Radio, gr.Slider, gr.Button, gr.HTML]:
+    gr.Markdown("## Try a search")
+    question = gr.Textbox(label="Question", placeholder="What would you ask these documents?", max_length=2000)
+    with gr.Row():
+        mode = gr.Radio(list(MODES), value="By meaning", label="Search", scale=2)
+        k = gr.Slider(1, MOST, 5, step=1, label="Passages", scale=2)
+        search = gr.Button("Search", variant="primary", scale=1, min_width=100)
+    return question, mode, k, search, gr.HTML(padding=False)
+
+
+def _deletion(page: DocumentsPage, index: gr.Dropdown, document: gr.Dropdown, shown: list[Any]) -> None:
+    """A button that asks, and the answer to its question."""
+    doomed = gr.State(None)
+    delete = gr.Button("Delete this document", variant="stop")
+    with gr.Group(visible=False) as asking:
+        question = gr.Textbox(show_label=False, interactive=False, container=False)
+        with gr.Row():
+            yes = gr.Button("Yes, delete it", variant="stop", min_width=100)
+            no = gr.Button("Keep it", min_width=100)
+    delete.click(page.ask, document, [doomed, question, asking], api_visibility="private")
+    no.click(lambda: gr.update(visible=False), None, asking, api_visibility="private")
+    deleted = yes.click(page.delete, [index, doomed], asking, api_visibility="private")
+    deleted.success(page.view, [index], shown, show_progress="hidden", api_visibility="private")

@@ -1,0 +1,78 @@
+"""What the Documents page shows as HTML. Every word of a document or a file name is escaped here."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .index import Hit, Index
+    from .library import Adding
+    from .snapshot import StoredDocument
+
+STYLE = """<style>
+.passage { border-left: 3px solid var(--primary-500); margin: 10px 0; padding: 4px 12px; }
+.passage header { display: flex; flex-wrap: wrap; gap: 2px 12px; color: var(--body-text-color-subdued);
+  font-size: var(--text-sm); }
+.passage header b { color: var(--body-text-color); overflow-wrap: anywhere; }
+.passage p { white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; color: var(--body-text-color); }
+.adding progress { width: 100%; height: 10px; accent-color: var(--primary-500); }
+.adding table { width: 100%; border-collapse: collapse; font-size: var(--text-sm); }
+.adding td { padding: 3px 8px 3px 0; vertical-align: top; overflow-wrap: anywhere;
+  border-top: 1px solid var(--border-color-primary); }
+.adding td:nth-child(2) { white-space: nowrap; }
+.adding .failed { color: var(--error-text-color, #b91c1c); font-weight: 600; }
+</style>"""
+LISTED = 200
+"""Rows of the table of files: a page that lists thousands is slow and unread."""
+
+
+def state_text(index: "Index", documents: "Sequence[StoredDocument]") -> str:
+    """The index's state and size as Markdown."""
+    chunks = sum(document.chunks for document in documents)
+    size = index.bytes_on_disk
+    words = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
+    return (
+        f"**{len(documents):,}** documents · **{chunks:,}** chunks · **{words}** on disk · "
+        f"change {index.generation:,} · embedder `{index.embedder.identity}`"
+    )
+
+
+def adding_html(adding: "Adding | None") -> str:
+    """How far the run is, and what became of each file; failures first."""
+    if adding is None:
+        return ""
+    done = len(adding.outcomes)
+    counts = dict.fromkeys(("added", "updated", "unchanged", "failed"), 0)
+    for _, outcome, _ in adding.outcomes:
+        counts[outcome] += 1
+    summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count) or "reading"
+    head = f"{done} of {adding.total} files into {escape(adding.index)}: {summary}"
+    if adding.report:
+        head += f" ({adding.report.chunks} chunks in {adding.report.seconds:.1f} s)"
+    if adding.error:
+        head += f'<br><span class="failed">{escape(adding.error)}</span>'
+    rows = sorted(adding.outcomes, key=lambda row: row[1] != "failed")
+    body = "".join(
+        f'<tr><td>{escape(name)}</td><td class="{outcome}">{outcome}</td><td>{escape(reason)}</td></tr>'
+        for name, outcome, reason in rows[:LISTED]
+    )
+    more = f"<p>and {done - LISTED} more</p>" if done > LISTED else ""
+    bar = f'<progress max="{adding.total}" value="{done}" aria-label="Files done"></progress>'
+    bar = "" if adding.finished else bar
+    return f'<div class="adding" role="status"><p>{head}</p>{bar}<table>{body}</table>{more}</div>'
+
+
+def hits_html(hits: "Sequence[Hit]", names: Sequence[str]) -> str:
+    """The passages, best first, each with where it stands and how near it is."""
+    if not hits:
+        return "<p>Nothing was found.</p>"
+    return "".join(
+        f'<article class="passage"><header><b>[{number}] {escape(name)}</b><span>{_place(hit)}</span>'
+        f"<span>cosine {hit.cosine:.3f}</span></header><p>{escape(hit.text)}</p></article>"
+        for number, (hit, name) in enumerate(zip(hits, names, strict=True), 1)
+    )
+
+
+def _place(hit: "Hit") -> str:
+    place = f"page {hit.page}" if hit.page else f"character {hit.start:,}"
+    return f"{place} · {escape(hit.heading)}" if hit.heading else place
