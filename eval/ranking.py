@@ -78,7 +78,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Effect:
-    """A linear contrast of the four log strengths, in nats (0.1 is about a 2.5 % higher chance to win a pair)."""
+    """A linear contrast of the four log strengths, in nats: 0.1 is a chance of 52.5 % to win a pair."""
 
     name: str
     value: float

@@ -62,7 +62,12 @@ def to_json(vote: Vote) -> dict[str, Any]:
 
 
 def from_json(record: Mapping[str, Any]) -> Vote:
-    """The vote of a record that `to_json` made; keys that this version does not know are left out."""
+    """The vote of a record that `to_json` made; keys that this version does not know are left out.
+
+    Raises `ValueError` for a record of a newer schema.
+    """
+    if record["schema"] > SCHEMA:
+        raise ValueError(f"schema {record['schema']} is newer than {SCHEMA}")
     known = {name.name: record[name.name] for name in fields(Vote) if name.name in record}
     known["order"] = tuple(known["order"])
     known["identical"] = tuple(tuple(group) for group in known["identical"])
@@ -93,7 +98,10 @@ def check(vote: Vote) -> None:
             vote.choice in (*shown, *NO_WINNER),
             f"the choice {vote.choice!r} is none of {', '.join((*shown, *NO_WINNER))}",
         ),
-        (vote.acceptable in (None, True, False), f"acceptable is {vote.acceptable!r}, not true, false or nothing"),
+        (
+            vote.acceptable is None or type(vote.acceptable) is bool,
+            f"acceptable is {vote.acceptable!r}, not true, false or nothing",
+        ),
         (_are_groups(vote.identical, vote.answers), "the identical groups are not answers with the same text"),
         (
             all(
@@ -111,7 +119,7 @@ def check(vote: Vote) -> None:
 
 def is_key(text: str) -> bool:
     """Can `text` be a key column of the log, in any database?"""
-    return 1 <= len(text) <= 200 and text.isprintable()
+    return type(text) is str and 1 <= len(text) <= 200 and text.isprintable()
 
 
 def _is_hex(text: str) -> bool:

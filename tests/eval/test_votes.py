@@ -117,6 +117,8 @@ def test_after_the_reveal_a_vote_is_final(log: Votes) -> None:
         ({"identical": (("base", "tuned"),)}, "identical groups"),
         ({"identical": (("base",),)}, "identical groups"),
         ({"acceptable": "yes"}, "acceptable is 'yes'"),
+        ({"acceptable": 1}, "acceptable is 1"),
+        ({"rater": None}, "printable"),
         ({"id": "g" * 32}, "hexadecimal"),
         ({"schema": 2}, "schema 2"),
         ({"time": "2026-01-01T00:00:00"}, "in UTC"),
@@ -282,13 +284,21 @@ def test_a_log_of_a_newer_version_is_left_alone(home: Path, monkeypatch: pytest.
         Votes(database_url(home))
 
 
-def test_a_damaged_payload_is_named(log: Votes, home: Path) -> None:
+@pytest.mark.parametrize("payload", ['{"id": 1}', '{"schema": 2}', "{", "[]"])
+def test_a_payload_that_cannot_be_read_is_named(log: Votes, home: Path, payload: str) -> None:
     log.append(make_vote())
     with sa.create_engine(database_url(home)).begin() as connection:
-        connection.execute(sa.text("UPDATE events SET payload = '{\"id\": 1}'"))
+        connection.execute(sa.text("UPDATE events SET payload = :payload"), {"payload": payload})
         connection.engine.dispose()
     with pytest.raises(StoreError, match="Event 1"):
         log.votes()
+
+
+def test_a_commit_waits_for_the_disk(log: Votes) -> None:
+    """kill -9 cannot show this, because the kernel keeps what a dead process wrote; a power cut would."""
+    with log._engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 3  # EXTRA
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
 
 
 def test_a_file_that_is_no_database_is_a_store_error(home: Path) -> None:
