@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -34,8 +35,8 @@ FREE_BYTES = 500_000_000
 START_SECONDS = 60.0
 """A run whose process has not reported by then never started."""
 
-GRACE_SECONDS = 120.0
-"""What a stop allows for finishing a step, measuring and saving, before the process is killed."""
+GRACE_SECONDS = 300.0
+"""What a stop allows for finishing a step, measuring and saving, before the process is killed; busy cores need it."""
 
 ENDS = ("done", "stopped", "failed")
 
@@ -116,6 +117,8 @@ def start_job(job: Job) -> None:
             start_new_session=True,
         )
     claim(job.path, process.pid)
+    # Wait for it, or it would stay in the process table after its end for as long as this process lives.
+    threading.Thread(target=process.wait, name=f"run {job.id}", daemon=True).start()
 
 
 def claim(folder: Path, pid: int) -> None:

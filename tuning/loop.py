@@ -47,8 +47,10 @@ class Progress(TrainerCallback):
         self.step_seconds += time.perf_counter() - self._step_began
         if self._stop():
             self.ended = "stopped"
-            control.should_training_stop = control.should_save = True
-            control.should_evaluate = args.load_best_model_at_end
+            control.should_training_stop = True
+            # A user who stops waits for this: what is already known to be best is kept without another measurement.
+            control.should_evaluate = args.load_best_model_at_end and state.best_model_checkpoint is None
+            control.should_save = False
 
     def on_train_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self.ended == "finished" and state.global_step < state.max_steps:

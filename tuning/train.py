@@ -39,8 +39,8 @@ def train(
     """Train an adapter on `data` and save it as `adapters/name`.
 
     Checkpoints go to `work/checkpoints`, which is removed at the end. `report` gets a dict for everything that happens:
-    `event` is start, step, validation or note. When `stop()` turns true, the step in progress ends, the validation rows
-    are measured once more, and the best weights so far are saved.
+    `event` is start, step, validation or note. When `stop()` turns true, the step in progress ends, and the best weights
+    so far are measured on the test rows and saved.
 
     Raises InputError for a taken name, Diverged when numbers stop being finite, Stopped when `stop()` was true before
     the first step.

@@ -165,7 +165,7 @@ def test_numbers_that_are_none_abort_with_their_name_and_leave_nothing(base: Bas
 
 def test_stop_saves_the_best_so_far(base: Base, tmp_path: Path) -> None:
     calls: list[int] = []
-    adapter, events = run(
+    adapter, _ = run(
         base,
         tmp_path,
         replace(CONFIG, epochs=500),
@@ -176,7 +176,23 @@ def test_stop_saves_the_best_so_far(base: Base, tmp_path: Path) -> None:
     assert adapter.card["ended"] == "stopped"
     assert adapter.card["steps"] < 10
     assert math.isfinite(adapter.card["test_loss"])
-    assert events[-1] == {"event": "validation", "step": adapter.card["steps"], "loss": events[-1]["loss"]}
+    assert adapter.card["validation_loss"] == min(loss for step, loss in adapter.card["curves"]["validation"] if step)
+
+
+def test_stop_in_the_first_step_saves_that_step(base: Base, tmp_path: Path) -> None:
+    """A stop before the first regular validation has no best checkpoint yet to fall back on."""
+    calls: list[int] = []
+    parts = ("train", "train", "train", "validation")
+    adapter, _ = run(
+        base,
+        tmp_path,
+        replace(CONFIG, epochs=500, batch_size=4),
+        rows=64,
+        splits=parts,
+        stop=lambda: calls.append(1) or len(calls) > 1,
+    )
+    assert adapter.card["steps"] == 1
+    assert adapter.card["curves"]["validation"][-1] == [1, adapter.card["validation_loss"]]
 
 
 def test_stop_before_the_first_step_saves_nothing(base: Base, tmp_path: Path) -> None:
