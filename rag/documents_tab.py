@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from .documents_view import STYLE, adding_html, hits_html, state_text
+from .documents_view import STYLE, adding_html, documents_html, hits_html, state_text
 from .errors import InputError
 from .library import Library
 
 if TYPE_CHECKING:
     from .embedder import Embedder
+    from .snapshot import StoredDocument
 
 FILE_TYPES = [".txt", ".md", ".markdown", ".html", ".htm", ".pdf"]
 MODES = {"By meaning": "dense", "By words": "bm25", "Both": "hybrid"}
-COLUMNS = ["Document", "Size", "Chunks", "Added (UTC)"]
 MOST = 20  # passages of one search
 
 
@@ -34,7 +34,8 @@ class DocumentsPage:
         now = self._key(name, names)
         if now == seen:
             return [gr.skip() for _ in range(6)]
-        held, rows, state = [], [], "No index yet: give it a name above." if self.editable else "No index yet."
+        held: list[StoredDocument] = []
+        state = "No index yet: give it a name above." if self.editable else "No index yet."
         if name:
             try:
                 index = self.library.open(name)
@@ -42,26 +43,24 @@ class DocumentsPage:
                 state = state_text(index, held)
             except InputError as error:
                 state = str(error)
-        for each in held:
-            size = f"{each.pages} pages" if each.pages else f"{each.characters:,} characters"
-            rows.append([self._shown(each.name), size, each.chunks, each.added[:16].replace("T", " ")])
-        choices = [(self._shown(each.name), each.name) for each in held]
+        choices = [(self._shown(each), each) for document in held for each in document.names]
         return [
             now,
             gr.update(choices=names, value=name),
             state,
             adding_html(self.library.adding),
-            gr.update(value=rows, visible=bool(rows)),
+            documents_html(held, self._shown),
             gr.update(choices=choices, value=None),
         ]
 
-    def create(self, name: Any) -> str:
-        """Make an empty index."""
+    def create(self, name: Any) -> Any:
+        """Make an empty index and choose it."""
+        wanted = str(name or "").strip()
         try:
-            self.library.open(str(name or "").strip(), make=True)
+            self.library.open(wanted, make=True)
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        return str(name).strip()
+        return gr.update(choices=self.library.names(), value=wanted)
 
     def add(self, name: Any, files: Any) -> None:
         """Start to add the uploaded files; the clock of the page shows how far it is."""
@@ -124,7 +123,7 @@ def documents_tab(indexes: Path, embedder: "Callable[[], Embedder]", editable: b
     with gr.Row():
         index = gr.Dropdown(label="Index", choices=page.library.names(), interactive=True, scale=2)
         if editable:
-            fresh = gr.Textbox(label="New index", placeholder="letters, digits, - and _", max_length=64, scale=2)
+            fresh = gr.Textbox(label="New index", placeholder="my-index", max_length=64, scale=2)
             make = gr.Button("Create", scale=1, min_width=100)
     state = gr.Markdown()
     if editable:
@@ -135,11 +134,11 @@ def documents_tab(indexes: Path, embedder: "Callable[[], Embedder]", editable: b
     progress = gr.HTML(padding=False)
     question, mode, k, search, passages = _search_parts()
     gr.Markdown("## What the index holds")
-    table = gr.Dataframe(
-        headers=COLUMNS, interactive=False, wrap=True, visible=False, show_label=False, column_widths=["45%", "20%"]
-    )
-    document = gr.Dropdown(label="Document to delete", choices=[], interactive=True, visible=editable)
-    shown = [seen, index, state, progress, table, document]
+    listing = gr.HTML(padding=False)
+    with gr.Row(visible=editable, equal_height=True):
+        document = gr.Dropdown(label="Document to delete", choices=[], interactive=True, scale=4)
+        delete = gr.Button("Delete", scale=1, min_width=100)
+    shown = [seen, index, state, progress, listing, document]
 
     clock = gr.Timer(1)
     clock.tick(page.view, [index, seen], shown, queue=False, show_progress="hidden", api_visibility="private")
@@ -151,7 +150,7 @@ def documents_tab(indexes: Path, embedder: "Callable[[], Embedder]", editable: b
         made.success(lambda: "", None, fresh, show_progress="hidden", api_visibility="private")
         begun = start.click(page.add, [index, upload], None, api_visibility="private")
         begun.success(lambda: None, None, upload, show_progress="hidden", api_visibility="private")
-        _deletion(page, index, document, shown)
+        _deletion(page, index, document, delete, shown)
 
 
 def _search_parts() -> tuple[gr.Textbox, gr.Radio, gr.Slider, gr.Button, gr.HTML]:
@@ -164,10 +163,11 @@ def _search_parts() -> tuple[gr.Textbox, gr.Radio, gr.Slider, gr.Button, gr.HTML
     return question, mode, k, search, gr.HTML(padding=False)
 
 
-def _deletion(page: DocumentsPage, index: gr.Dropdown, document: gr.Dropdown, shown: list[Any]) -> None:
-    """A button that asks, and the answer to its question."""
+def _deletion(
+    page: DocumentsPage, index: gr.Dropdown, document: gr.Dropdown, delete: gr.Button, shown: list[Any]
+) -> None:
+    """The question that the button asks, and its answers."""
     doomed = gr.State(None)
-    delete = gr.Button("Delete this document", variant="stop")
     with gr.Group(visible=False) as asking:
         question = gr.Textbox(show_label=False, interactive=False, container=False)
         with gr.Row():

@@ -1,6 +1,6 @@
 """What the Documents page shows as HTML. Every word of a document or a file name is escaped here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,13 @@ STYLE = """<style>
 .passage header b { color: var(--body-text-color); overflow-wrap: anywhere; }
 .passage p { white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; color: var(--body-text-color); }
 .adding progress { width: 100%; height: 10px; accent-color: var(--primary-500); }
-.adding table { width: 100%; border-collapse: collapse; font-size: var(--text-sm); }
-.adding td { padding: 3px 8px 3px 0; vertical-align: top; overflow-wrap: anywhere;
-  border-top: 1px solid var(--border-color-primary); }
-.adding td:nth-child(2) { white-space: nowrap; }
-.adding .failed { color: var(--error-text-color, #b91c1c); font-weight: 600; }
+.listing { max-height: 360px; overflow-y: auto; margin: 6px 0; }
+.listing div { display: flex; flex-wrap: wrap; gap: 0 14px; padding: 5px 0; font-size: var(--text-sm);
+  color: var(--body-text-color); overflow-wrap: anywhere; border-top: 1px solid var(--border-color-primary); }
+.listing span { color: var(--body-text-color-subdued); }
+.listing span.outcome { flex: 0 0 76px; }
+.listing .failed .outcome { color: #dc2626; font-weight: 600; }
+.dark .listing .failed .outcome { color: #f87171; }
 </style>"""
 LISTED = 200
 """Rows of the table of files: a page that lists thousands is slow and unread."""
@@ -33,7 +35,7 @@ def state_text(index: "Index", documents: "Sequence[StoredDocument]") -> str:
     words = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
     return (
         f"**{len(documents):,}** documents · **{chunks:,}** chunks · **{words}** on disk · "
-        f"change {index.generation:,} · embedder `{index.embedder.identity}`"
+        f"**{index.generation:,}** changes so far · embedder `{index.embedder.identity}`"
     )
 
 
@@ -50,16 +52,30 @@ def adding_html(adding: "Adding | None") -> str:
     if adding.report:
         head += f" ({adding.report.chunks} chunks in {adding.report.seconds:.1f} s)"
     if adding.error:
-        head += f'<br><span class="failed">{escape(adding.error)}</span>'
+        head += f"<br><b>{escape(adding.error)}</b>"
     rows = sorted(adding.outcomes, key=lambda row: row[1] != "failed")
     body = "".join(
-        f'<tr><td>{escape(name)}</td><td class="{outcome}">{outcome}</td><td>{escape(reason)}</td></tr>'
+        f'<div class="{outcome}" role="listitem"><span class="outcome">{outcome}</span><b>{escape(name)}</b>'
+        f"<span>{escape(reason.removeprefix(name).strip())}</span></div>"
         for name, outcome, reason in rows[:LISTED]
     )
-    more = f"<p>and {done - LISTED} more</p>" if done > LISTED else ""
     bar = f'<progress max="{adding.total}" value="{done}" aria-label="Files done"></progress>'
     bar = "" if adding.finished else bar
-    return f'<div class="adding" role="status"><p>{head}</p>{bar}<table>{body}</table>{more}</div>'
+    return f'<div class="adding" role="status"><p>{head}</p>{bar}{_listing(body, done)}</div>'
+
+
+def documents_html(documents: "Sequence[StoredDocument]", shown: Callable[[str], str]) -> str:
+    """The documents by name, with their size and age; `shown` is what a name looks like to this visitor."""
+    body = ""
+    for document in documents[:LISTED]:
+        size = f"{document.pages} pages" if document.pages else f"{document.characters:,} characters"
+        others = f" · the same as {', '.join(map(shown, document.names[1:]))}" if document.names[1:] else ""
+        added = document.added[:16].replace("T", " ")
+        body += (
+            f'<div role="listitem"><b>{escape(shown(document.name))}</b>'
+            f"<span>{size} · {document.chunks:,} chunks · added {added} UTC{escape(others)}</span></div>"
+        )
+    return _listing(body, len(documents))
 
 
 def hits_html(hits: "Sequence[Hit]", names: Sequence[str]) -> str:
@@ -71,6 +87,11 @@ def hits_html(hits: "Sequence[Hit]", names: Sequence[str]) -> str:
         f"<span>cosine {hit.cosine:.3f}</span></header><p>{escape(hit.text)}</p></article>"
         for number, (hit, name) in enumerate(zip(hits, names, strict=True), 1)
     )
+
+
+def _listing(body: str, total: int) -> str:
+    more = f"<p>and {total - LISTED:,} more</p>" if total > LISTED else ""
+    return f'<div class="listing" role="list">{body}</div>{more}'
 
 
 def _place(hit: "Hit") -> str:
