@@ -113,8 +113,9 @@ def _train_options(command: argparse.ArgumentParser) -> None:
 
 
 def train(options: argparse.Namespace) -> int:
-    from tuning.jobs import create_job
+    from tuning.jobs import PATIENT_THREADS, create_job
 
+    os.environ.update(PATIENT_THREADS)  # torch reads it when it is loaded, which is below
     names = [field.name for field in fields(TrainConfig)]
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     config = TrainConfig.preset(options.preset, changes)

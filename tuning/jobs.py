@@ -38,6 +38,10 @@ START_SECONDS = 60.0
 GRACE_SECONDS = 300.0
 """What a stop allows for finishing a step, measuring and saving, before the process is killed; busy cores need it."""
 
+PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Environment in which torch's threads sleep while they wait for each other. By default they spin, and on cores that
+other programs use too, each then burns the time that the one it waits for would need: steps took ten times as long."""
+
 ENDS = ("done", "stopped", "failed")
 
 
@@ -115,6 +119,7 @@ def start_job(job: Job) -> None:
             stdout=output,  # a file, never a pipe: a pipe that nobody reads any more would halt the training
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env={**os.environ, **PATIENT_THREADS},
         )
     claim(job.path, process.pid)
     # Wait for it, or it would stay in the process table after its end for as long as this process lives.
