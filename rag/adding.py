@@ -17,7 +17,7 @@ Source = tuple[str, bytes | Path]
 Progress = Callable[[str, str, str], None]
 """Called with each file's name, outcome ("added", "updated", "unchanged", "failed") and reason or ""."""
 
-_TOGETHER = 256  # chunks embedded together, so that batches hold texts of like length
+_TOGETHER = 64  # chunks embedded together: enough that batches hold texts of like length, few enough to see progress
 
 
 @dataclass(frozen=True)

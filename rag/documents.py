@@ -14,6 +14,7 @@ from pathlib import PurePath
 
 import charset_normalizer
 import pypdfium2
+from bs4.exceptions import ParserRejectedMarkup
 
 from .errors import InputError
 from .html import html_text
@@ -133,7 +134,11 @@ def _read_markdown(name: str, data: bytes) -> _Parts:
 
 def _read_html(name: str, data: bytes) -> _Parts:
     declared = _CHARSET.search(data[:4096])
-    text, headings = html_text(_decode(name, data, declared.group(1).decode() if declared else None))
+    markup = _decode(name, data, declared.group(1).decode() if declared else None)
+    try:
+        text, headings = html_text(markup)
+    except ParserRejectedMarkup as error:
+        raise InputError(f"{name} is not HTML that can be parsed; save the page anew, or its text as .txt.") from error
     return text, (), tuple(Heading(*heading) for heading in headings)
 
 

@@ -34,8 +34,8 @@ def state_text(index: "Index", documents: "Sequence[StoredDocument]") -> str:
     size = index.bytes_on_disk
     words = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
     return (
-        f"**{len(documents):,}** documents · **{chunks:,}** chunks · **{words}** on disk · "
-        f"**{index.generation:,}** changes so far · embedder `{index.embedder.identity}`"
+        f"**{_count(len(documents), 'document')}** · {_count(chunks, 'chunk')} · {words} on disk · "
+        f"{_count(index.generation, 'change')} so far · embedder `{index.embedder.identity}`"
     )
 
 
@@ -50,7 +50,7 @@ def adding_html(adding: "Adding | None") -> str:
     summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count) or "reading"
     head = f"{done} of {adding.total} files into {escape(adding.index)}: {summary}"
     if adding.report:
-        head += f" ({adding.report.chunks} chunks in {adding.report.seconds:.1f} s)"
+        head += f" ({_count(adding.report.chunks, 'chunk')} in {adding.report.seconds:.1f} s)"
     if adding.error:
         head += f"<br><b>{escape(adding.error)}</b>"
     rows = sorted(adding.outcomes, key=lambda row: row[1] != "failed")
@@ -68,12 +68,12 @@ def documents_html(documents: "Sequence[StoredDocument]", shown: Callable[[str],
     """The documents by name, with their size and age; `shown` is what a name looks like to this visitor."""
     body = ""
     for document in documents[:LISTED]:
-        size = f"{document.pages} pages" if document.pages else f"{document.characters:,} characters"
+        size = _count(document.pages, "page") if document.pages else _count(document.characters, "character")
         others = f" · the same as {', '.join(map(shown, document.names[1:]))}" if document.names[1:] else ""
         added = document.added[:16].replace("T", " ")
         body += (
             f'<div role="listitem"><b>{escape(shown(document.name))}</b>'
-            f"<span>{size} · {document.chunks:,} chunks · added {added} UTC{escape(others)}</span></div>"
+            f"<span>{size} · {_count(document.chunks, 'chunk')} · added {added} UTC{escape(others)}</span></div>"
         )
     return _listing(body, len(documents))
 
@@ -87,6 +87,10 @@ def hits_html(hits: "Sequence[Hit]", names: Sequence[str]) -> str:
         f"<span>cosine {hit.cosine:.3f}</span></header><p>{escape(hit.text)}</p></article>"
         for number, (hit, name) in enumerate(zip(hits, names, strict=True), 1)
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _listing(body: str, total: int) -> str:

@@ -66,7 +66,12 @@ def test_html_nested_deeper_than_pythons_stack() -> None:
     assert read_document("deep.html", b"<div>" * 5000 + b"bottom").text == "bottom"
 
 
-@given(st.text())
+MARKUP = st.sampled_from(
+    ["<p>", "</p>", "<![", "<!--", "-->", "<h2>", "</h2>", "<pre>", "<td>", "&amp;", "<?", "<!DOCTYPE "]
+)
+
+
+@given(st.lists(st.one_of(MARKUP, st.text(max_size=8))).map("".join))
 def test_html_never_fails_otherwise_than_by_saying_so(markup: str) -> None:
     try:
         document = read_document("x.html", ("<p>" + markup).encode("utf-8", "replace"))
@@ -101,6 +106,7 @@ def test_pdf_is_known_by_its_bytes(make_pdf: MakePdf) -> None:
         ("photo.txt", bytes(range(256)) * 20, "convert it"),
         ("nul.txt", b"text with a\x00nul", "convert it"),
         ("letter.docx", b"PK\x03\x04 something", "convert it"),
+        ("odd.html", b"<p>x<![foo[bar]]>y", "save the page anew"),
         ("cut.pdf", b"%PDF-1.4\n1 0 obj\n<<", "download it again"),
         ("fake.pdf", b"this was never a PDF", "download it again"),
     ],

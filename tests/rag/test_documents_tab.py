@@ -31,13 +31,13 @@ def page(tmp_path: Path, embedder: Embedder) -> DocumentsPage:
 def test_view_shows_the_index_and_skips_what_is_unchanged(page: DocumentsPage) -> None:
     key, index, state, progress, listing, document = page.view("shop")
     assert index["choices"] == [("shop", "shop")] or index["choices"] == ["shop"]
-    assert "**2** documents" in state
+    assert "**2 documents**" in state
     assert "2 of 2 files into shop: 2 added" in progress
     assert listing.index("evil.md") < listing.index("hours.md")
     assert len(document["choices"]) == 2
     assert page.view("shop", key)[2] == gr.skip()
     page.delete("shop", "hours.md")
-    assert "**1** documents" in page.view("shop", key)[2]
+    assert "**1 document**" in page.view("shop", key)[2]
 
 
 def test_view_without_an_index_or_embedder_says_so(tmp_path: Path, page: DocumentsPage) -> None:
