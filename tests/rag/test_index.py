@@ -9,6 +9,7 @@ from rag.adding import files_under
 from rag.embedder import Embedder
 from rag.errors import InputError
 from rag.index import MODES, Hit, Index
+from rag.snapshot import Snapshot
 
 from .conftest import HOURS, RETURNS, WARRANTY
 
@@ -122,12 +123,27 @@ def test_a_change_by_another_process_is_seen_at_the_next_search(shop: Index, emb
     assert shop.search("parking", 1, "bm25")[0].document == "parking.txt"
 
 
-def test_the_cache_is_used_and_never_trusted_blindly(shop: Index, embedder: Embedder) -> None:
+def test_the_cache_is_used(shop: Index, embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = shop.search("drill", 3)
+    reopened, read = Index(shop.folder, embedder), list[int]()
+    vectors = Snapshot.vectors
+
+    def count(snapshot: Snapshot, ids: np.ndarray, dimension: int) -> np.ndarray:
+        read.extend(ids.tolist())
+        return vectors(snapshot, ids, dimension)
+
+    monkeypatch.setattr(Snapshot, "vectors", count)
+    assert reopened.search("drill", 3) == expected
+    assert read == []
+    reopened.add([("new.txt", b"One more drill.")])
+    reopened.search("drill", 3)
+    assert len(read) == 1, "only the new chunk is read from the store"
+
+
+def test_a_damaged_cache_is_rebuilt_and_an_old_one_deleted(shop: Index, embedder: Embedder) -> None:
     expected = shop.search("drill", 3)
     (cache,) = shop.folder.glob("vectors-*.faiss")
     assert f"-{shop.generation}.faiss" in cache.name
-    reopened = Index(shop.folder, embedder)
-    assert reopened.search("drill", 3) == expected
     cache.write_bytes(cache.read_bytes()[:100])
     assert Index(shop.folder, embedder).search("drill", 3) == expected
     cache.write_bytes(b"")
