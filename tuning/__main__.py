@@ -113,7 +113,8 @@ def _train_options(command: argparse.ArgumentParser) -> None:
 
 
 def train(options: argparse.Namespace) -> int:
-    from tuning.jobs import PATIENT_THREADS, create_job
+    from tuning.jobs import create_job
+    from tuning.process import PATIENT_THREADS
 
     os.environ.update(PATIENT_THREADS)  # torch reads it when it is loaded, which is below
     names = [field.name for field in fields(TrainConfig)]

@@ -8,12 +8,8 @@ any crash, sees the same. Imports no model library: to look at a run must be che
 
 import contextlib
 import json
-import os
 import shutil
 import sqlite3
-import subprocess
-import sys
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -22,11 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
-
 from tuning.adapters import check_name, refuse_taken
 from tuning.config import TrainConfig
 from tuning.errors import InputError
+from tuning.process import is_alive, kill, spawn, write_json
 from tuning.rows import read_rows
 
 FREE_BYTES = 500_000_000
@@ -37,10 +32,6 @@ START_SECONDS = 60.0
 
 GRACE_SECONDS = 300.0
 """What a stop allows for finishing a step, measuring and saving, before the process is killed; busy cores need it."""
-
-PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Environment in which torch's threads sleep while they wait for each other. By default they spin, and on cores that
-other programs use too, each then burns the time that the one it waits for would need: steps took ten times as long."""
 
 ENDS = ("done", "stopped", "failed")
 
@@ -111,31 +102,18 @@ def create_job(home: Path, rows: Path, name: str, config: TrainConfig, base: str
 
 def start_job(job: Job) -> None:
     """Run `job` in a process of its own, which outlives the page that asked for it."""
-    with (job.path / "output.txt").open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tuning.worker", str(job.path.resolve())],
-            cwd=Path(__file__).resolve().parent.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=output,  # a file, never a pipe: a pipe that nobody reads any more would halt the training
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={**os.environ, **PATIENT_THREADS},
-        )
-    claim(job.path, process.pid)
-    # Wait for it, or it would stay in the process table after its end for as long as this process lives.
-    threading.Thread(target=process.wait, name=f"run {job.id}", daemon=True).start()
-
-
-def claim(folder: Path, pid: int) -> None:
-    """Record the process that does the job; with its start time, because numbers of processes are used again."""
-    with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already: its events tell how
-        write_json(folder / "process.json", {"pid": pid, "started": psutil.Process(pid).create_time()})
+    spawn(job.path, "tuning.worker")
 
 
 def list_jobs(home: Path) -> list[Job]:
     """All runs, the newest first."""
-    folders = [path for path in (home / "jobs").glob("*") if (path / "config.json").is_file()]
-    return [read_job(folder) for folder in sorted(folders, reverse=True)]
+    return [read_job(path.parent) for path in sorted((home / "jobs").glob("*/config.json"), reverse=True)]
+
+
+def latest_job(home: Path) -> Job | None:
+    """The newest run; None before the first."""
+    newest = max((path.parent for path in (home / "jobs").glob("*/config.json")), default=None)
+    return read_job(newest) if newest else None
 
 
 def find_job(home: Path, id: str) -> Job:
@@ -150,7 +128,7 @@ def read_job(folder: Path) -> Job:
     """The run in `folder` as it stands now."""
     told = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     # Is it alive? is asked before the events are read: a run that ends in between is then seen as ended, not as lost.
-    alive, events = _alive(folder), tuple(_events(folder / "events.jsonl"))
+    alive, events = is_alive(folder), tuple(_events(folder / "events.jsonl"))
     state, reason = _state(folder, told, alive, events)
     return Job(folder.name, folder, told, events, state, reason)
 
@@ -173,19 +151,6 @@ def _state(
         f"killed: the process vanished after step {step} without a word, as when memory runs out or the machine "
         "restarts; start it again, with a smaller batch if memory was short"
     )
-
-
-def _alive(folder: Path) -> bool | None:
-    """Whether the process that claimed the job lives; None if none has claimed it."""
-    try:
-        record = json.loads((folder / "process.json").read_text(encoding="utf-8"))
-        process = psutil.Process(record["pid"])
-        same = abs(process.create_time() - record["started"]) < 1
-        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
-    except FileNotFoundError:
-        return None
-    except psutil.Error:
-        return False
 
 
 def _events(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -212,27 +177,9 @@ def stop_job(job: Job, grace: float = GRACE_SECONDS) -> Job:
     while (job := read_job(job.path)).active and time.monotonic() < deadline:
         time.sleep(0.2)
     if job.active:
-        _kill(job.path)
+        kill(job.path)
         job = read_job(job.path)
     return job
-
-
-def _kill(folder: Path) -> None:
-    if _alive(folder):
-        process = psutil.Process(json.loads((folder / "process.json").read_text(encoding="utf-8"))["pid"])
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-            process.wait(10)
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write `value` so that a reader sees the old file or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 @contextlib.contextmanager

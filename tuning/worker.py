@@ -23,7 +23,8 @@ import psutil  # type: ignore[import-untyped]
 
 from tuning.config import TrainConfig
 from tuning.errors import InputError
-from tuning.jobs import Job, claim, read_job
+from tuning.jobs import Job, read_job
+from tuning.process import claim
 
 RESERVE = 1 << 16
 """Bytes set aside, so that on a full disk there is room to say that it is full."""

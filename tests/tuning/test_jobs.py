@@ -17,7 +17,8 @@ from tuning import worker
 from tuning.adapters import list_adapters
 from tuning.config import TrainConfig
 from tuning.errors import InputError
-from tuning.jobs import Job, ask_stop, claim, create_job, find_job, list_jobs, read_job, start_job, stop_job
+from tuning.jobs import Job, ask_stop, create_job, find_job, list_jobs, read_job, start_job, stop_job
+from tuning.process import claim
 
 LONG = TrainConfig(rank=4, alpha=8, epochs=1000, max_length=128, precision="float32", patience=0)
 SHORT = replace(LONG, epochs=2)

@@ -1,0 +1,191 @@
+"""The page where one trains an adapter: the rows, the settings, the run while it goes on, and what came of it."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas  # type: ignore[import-untyped]
+
+from tuning.adapters import list_adapters
+from tuning.config import PRESETS, TrainConfig
+from tuning.errors import InputError
+from tuning.jobs import create_job, latest_job, start_job, stop_job
+from tuning.rowfiles import READERS
+from tuning.tune_view import STYLE, adapters_html, curves, report_html, run_html
+
+SAMPLE = Path(__file__).resolve().parent.parent / "data" / "samples" / "rows.jsonl"
+SOURCES = ("Sample rows", "My own file")
+ROW_SHAPES = "`prompt` and `response`, or `messages`, or `instruction`, `input` and `output`, or `conversations`"
+PRESET_MEANING = "quick: a first look; balanced: the usual; thorough: more room and more passes"
+EDITABLE = ("learning_rate", "epochs", "batch_size", "rank", "alpha", "max_length", "seed")
+"""Hyperparameters that the page offers; the command line has them all."""
+
+
+@dataclass(frozen=True)
+class TunePage:
+    """The handlers. Anyone can call them with anything, so each checks its input and speaks through gr.Error."""
+
+    home: Path
+    adapters: tuple[Path, ...]
+    base: str | None
+
+    def view(self, seen: Any = None) -> list[Any]:
+        """Everything that shows runs and adapters, or no change where `seen` is still true."""
+        notes: list[str] = []
+        job, adapters = latest_job(self.home), list_adapters(*self.adapters, note=notes.append)
+        state = [job.id, job.state, len(job.events)] if job else []
+        now = [state, [adapter.digest + adapter.name for adapter in adapters], notes]
+        if now == seen:
+            return [gr.skip() for _ in range(6)]
+        active = bool(job and job.active)
+        stopping = bool(job and job.state == "stopping")
+        points = pandas.DataFrame(curves(job))
+        return [
+            now,
+            run_html(job),
+            gr.update(value=points, visible=len(points) > 0),
+            adapters_html(adapters, [Path(note.split(" is not offered")[0]).name + " is not whole" for note in notes]),
+            gr.update(interactive=not active),
+            gr.update(interactive=active and not stopping),
+        ]
+
+    def inspect(self, source: Any, file: Any, max_length: Any) -> str:
+        """The report by row, before anything starts."""
+        from tuning.dialogues import load
+
+        try:
+            path = _rows(source, file)
+            config = TrainConfig(max_length=_number(max_length, "max_length", int))
+            return report_html(load(path, self._tokenizer, config.max_length, config.seed))
+        except InputError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    def start(self, source: Any, file: Any, name: Any, preset: Any, *values: Any) -> None:
+        """Begin a run in a process of its own."""
+        try:
+            types = {field.name: type(field.default) for field in fields(TrainConfig)}
+            changes = {
+                field: _number(value, field, types[field]) for field, value in zip(EDITABLE, values, strict=True)
+            }
+            config = TrainConfig.preset(str(preset), changes)
+            start_job(create_job(self.home, _rows(source, file), str(name or "").strip(), config, self.base))
+        except InputError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    def stop(self) -> None:
+        """Ask the run to end and save; it is killed only if it does not. A thread waits for that, not the page."""
+        job = latest_job(self.home)
+        if job and job.active:
+            threading.Thread(target=stop_job, args=[job], daemon=True).start()
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        """The base model's tokenizer without its weights: counting tokens must not wait for them."""
+        from transformers import AutoTokenizer
+
+        from tuning.base import PLAIN_TEMPLATE, find_base
+
+        folder, _ = find_base(self.base, self.home, lambda line: None)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer.chat_template = tokenizer.chat_template or PLAIN_TEMPLATE
+        return tokenizer
+
+
+def _rows(source: Any, file: Any) -> Path:
+    if source == SOURCES[0]:
+        return SAMPLE
+    if not file:
+        raise InputError("no file is chosen; choose one, or take the sample rows")
+    return Path(str(file))
+
+
+def _number(value: Any, name: str, kind: type) -> Any:
+    try:
+        number = float(value)
+        return int(number) if kind is int and number == int(number) else kind(number)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{name} is {value!r}; give a number") from error
+
+
+def tune_tab(home: Path, adapters: tuple[Path, ...], base_name: str | None, enabled: bool = True) -> None:
+    """Build the page inside a gradio page context.
+
+    `adapters` are the folders in which adapters are looked for. Runs go to `home`/jobs and are read back from there, so
+    that a page loaded later, or a second one, shows the same. Without `enabled`, nothing can be started or stopped, not
+    even by calling the handlers, because there are none.
+    """
+    page = TunePage(home, adapters, base_name)
+    gr.HTML(STYLE, padding=False)
+    gr.Markdown("# Tune\nFrom a file of examples to an adapter that answers as they do.")
+    if enabled:
+        start, stop = _controls(page)
+    else:
+        gr.Markdown(
+            "*This is a public demo, whose one processor belongs to its visitors' questions: to train an adapter, run "
+            "Fourfold on a machine of your own.*"
+        )
+        start, stop = gr.Button("Start training", visible=False), gr.Button("Stop and save", visible=False)
+    seen = gr.State(None)
+    gr.Markdown("## The latest run")
+    run = gr.HTML(padding=False)
+    plot = gr.LinePlot(
+        x="step",
+        y="loss",
+        color="rows",
+        height=280,
+        y_title="loss of the answers",
+        color_map={"training": "#94a3b8", "validation": "#0d9488"},
+        show_label=False,
+        visible=False,
+    )
+    gr.Markdown("## Adapters")
+    cards = gr.HTML(padding=False)
+    shown = [seen, run, plot, cards, start, stop]
+    clock = gr.Timer(1)
+    clock.tick(page.view, seen, shown, queue=False, show_progress="hidden", api_visibility="private")
+
+
+def _controls(page: TunePage) -> tuple[gr.Button, gr.Button]:
+    """Rows, settings and the two buttons."""
+    with gr.Row():
+        with gr.Column(min_width=300):
+            source = gr.Radio(SOURCES, value=SOURCES[0], label="Rows")
+            file = gr.File(label="Table of examples", file_types=list(READERS), visible=False)
+            gr.Markdown(f"Each row is {ROW_SHAPES}; `source`, `split` and `system` may stand beside them.")
+            look = gr.Button("Look at the rows")
+        with gr.Column(min_width=300):
+            name = gr.Textbox(label="Name of the adapter", placeholder="my-adapter", max_length=64)
+            preset = gr.Radio(
+                list(PRESETS), value="balanced", label="Preset", info="quick: a first look. thorough: more"
+            )
+            values = _hyperparameters()
+            with gr.Row():
+                start = gr.Button("Start training", variant="primary", min_width=170)
+                stop = gr.Button("Stop and save", variant="stop", interactive=False, min_width=170)
+    report = gr.HTML(padding=False)
+    source.input(lambda chosen: gr.update(visible=chosen == SOURCES[1]), source, file, api_visibility="private")
+    lengths = values[EDITABLE.index("max_length")]
+    gr.on([look.click, file.upload], page.inspect, [source, file, lengths], report, api_visibility="private")
+    gr.on([source.input, file.clear], lambda: "", None, report, api_visibility="private")
+    preset.input(_preset_values, preset, values, api_visibility="private")
+    start.click(page.start, [source, file, name, preset, *values], None, api_visibility="private")
+    stop.click(page.stop, None, None, api_visibility="private")
+    return start, stop
+
+
+def _hyperparameters() -> list[Any]:
+    meanings, defaults = TrainConfig.meanings(), vars(PRESETS["balanced"])
+    with gr.Accordion("Hyperparameters", open=False), gr.Row():
+        return [
+            gr.Number(defaults[field], label=field.replace("_", " "), info=meanings[field], min_width=220)
+            for field in EDITABLE
+        ]
+
+
+def _preset_values(name: Any) -> list[Any]:
+    preset: Mapping[str, Any] = vars(PRESETS.get(str(name), PRESETS["balanced"]))
+    return [preset[field] for field in EDITABLE]
