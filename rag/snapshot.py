@@ -83,6 +83,13 @@ class Snapshot:
             found.append(StoredDocument(ordered[0], ordered, *rest))
         return sorted(found, key=lambda document: document.name)
 
+    def content_of(self, name: str) -> str | None:
+        """Hash of the bytes that a name stands for, or None."""
+        row = self._connection.execute(
+            "SELECT sha256 FROM documents JOIN names ON document = id WHERE name = ?", (name,)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
     def document(self, name: str) -> Document:
         """The text of a document. Raises InputError if the index has none of that name."""
         row = self._connection.execute(

@@ -51,8 +51,11 @@ class Store:
 
     def __init__(self, path: Path, embedder: str, chunking: str) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with self._write() as connection:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{path.parent} cannot be made ({error.strerror}); choose another folder.") from error
+        with self._write("rwc") as connection:
             if _version(connection) == 0:
                 self._create(connection)
             if _version(connection) != _VERSION:
@@ -64,16 +67,16 @@ class Store:
     def snapshot(self) -> Iterator[Snapshot]:
         """A consistent view; close it soon."""
         with closing(self._connect()) as connection:
-            connection.execute("BEGIN")
-            yield Snapshot(connection)
+            try:
+                connection.execute("BEGIN")
+                yield Snapshot(connection)
+            except sqlite3.DatabaseError as error:
+                raise InputError(f"{self.path} cannot be read ({error}); restore or delete it.") from error
 
     def content_of(self, name: str) -> str | None:
         """Hash of the bytes that a name stands for, or None."""
-        with closing(self._connect()) as connection:
-            row = connection.execute(
-                "SELECT sha256 FROM documents JOIN names ON document = id WHERE name = ?", (name,)
-            ).fetchone()
-        return None if row is None else str(row[0])
+        with self.snapshot() as snapshot:
+            return snapshot.content_of(name)
 
     def point(self, name: str, sha256: str, media_type: str) -> bool:
         """Let a name stand for content that is already held; False if it is not held."""
@@ -158,8 +161,8 @@ class Store:
             connection.execute("UPDATE meta SET value = ? WHERE key = ?", (wanted, key))
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
-        with closing(self._connect()) as connection:
+    def _write(self, mode: str = "rw") -> Iterator[sqlite3.Connection]:
+        with closing(self._connect(mode)) as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 try:
@@ -169,17 +172,19 @@ class Store:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
                     raise
-            except sqlite3.OperationalError as error:
+            except sqlite3.DatabaseError as error:
                 raise InputError(
                     f"{self.path} cannot be written ({error}), and what it held is unchanged; "
                     f"free some space or end the program that holds it, then try again."
                 ) from error
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, mode: str = "rw") -> sqlite3.Connection:
+        """A connection; only `mode` "rwc" makes the file, so that a deleted index does not come back empty."""
         try:
-            connection = sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)
+            address = f"{self.path.resolve().as_uri()}?mode={mode}"
+            connection = sqlite3.connect(address, uri=True, timeout=_WAIT, isolation_level=None)
         except sqlite3.OperationalError as error:
-            raise InputError(f"{self.path} cannot be opened ({error}); check the folder's permissions.") from error
+            raise InputError(f"{self.path} cannot be opened ({error}); check that it is there.") from error
         try:
             connection.execute("PRAGMA journal_mode = WAL")  # readers go on while another process writes
             connection.execute("PRAGMA synchronous = FULL")

@@ -123,6 +123,29 @@ def test_a_file_that_is_no_store(tmp_path: Path) -> None:
         Store(path, "m", "c")
 
 
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be made"):
+        Store(tmp_path / "file" / "i" / "store.sqlite", "m", "c")
+
+
+def test_a_store_deleted_under_us_does_not_come_back_empty(store: Store) -> None:
+    store.put(*make("a", "one"))
+    store.path.unlink()
+    with pytest.raises(InputError, match="check that it is there"):
+        held(store)
+    with pytest.raises(InputError, match="check that it is there"):
+        store.put(*make("a", "one"))
+    assert not store.path.exists()
+
+
+def test_odd_folder_names(tmp_path: Path) -> None:
+    store = Store(tmp_path / "a ?mode=memory#%20 ü" / "store.sqlite", "m", "c")
+    store.put(*make("a", "one"))
+    assert store.path.is_file()
+    assert held(store) == {"a": "one"}
+
+
 def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
     store.put(*make("a", "old words"))
     document, chunks, vectors = make("a", "three new words")
@@ -137,8 +160,8 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_old_version(store: Store, mo
     store.put(*make("a", "old"))
     connect = store._connect
 
-    def small() -> sqlite3.Connection:
-        connection = connect()
+    def small(mode: str = "rw") -> sqlite3.Connection:
+        connection = connect(mode)
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages}")
         return connection
