@@ -39,8 +39,8 @@ def train(
     """Train an adapter on `data` and save it as `adapters/name`.
 
     Checkpoints go to `work/checkpoints`, which is removed at the end. `report` gets a dict for everything that happens:
-    `event` is start, step, validation or note. When `stop()` turns true, the step in progress ends, and the best weights
-    so far are measured on the test rows and saved.
+    `event` is start, step, validation or note. When `stop()` turns true, the step in progress ends, and the best
+    weights so far are measured on the test rows and saved.
 
     Raises InputError for a taken name, Diverged when numbers stop being finite, Stopped when `stop()` was true before
     the first step.
@@ -71,7 +71,9 @@ class _Run:
         self._report, self._stop = report, stop
         self._pad = int(base.tokenizer.pad_token_id or 0)
         if config.max_length > base.context:
-            raise InputError(f"max_length {config.max_length} is more than {base.context}, all that {base.name} reads")
+            raise InputError(
+                f"max_length is {config.max_length}; {base.name} reads no more than {base.context}, lower it"
+            )
         splits = data.splits
         self.train_set, self.validation, self.test = (
             [encode(base.tokenizer, row.messages) for row in part]

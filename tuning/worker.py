@@ -16,6 +16,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,7 @@ def run(job: Job, listen: Callable[[Event], None] = lambda event: None) -> Event
         except KeyboardInterrupt:
             end = {"event": "stopped", "reason": "interrupted; nothing was saved"}
         except Exception as error:  # the one place where a run ends: whatever it was is named for the user
-            traceback.print_exc()
-            end = {"event": "failed", "reason": name_failure(error)}
+            end = {"event": "failed", "reason": name_failure(error), "traceback": traceback.format_exc()}
         (job.path / "reserve").unlink()
         report(end)
         os.fsync(log.fileno())
@@ -63,6 +63,9 @@ def _train(job: Job, report: Callable[[Event], None], stop: Callable[[], bool]) 
     config = TrainConfig(**job.told["config"])
     home = job.path.parent.parent
     base = load_base(job.told["base"], home, lambda text: report({"event": "note", "text": text}))
+    if config.max_length > base.context:
+        report({"event": "note", "text": f"{base.name} reads {base.context} tokens; longer rows are cut or left out"})
+        config = replace(config, max_length=base.context)
     data = load(job.rows, base.tokenizer, config.max_length, config.seed)
     report({"event": "rows", **data.report.as_json()})
     try:
@@ -95,7 +98,7 @@ def name_failure(error: BaseException) -> str:
     full = isinstance(error, OSError) and error.errno == errno.ENOSPC
     if full or "No space left" in text or "file write failed" in text or "PytorchStreamWriter" in text:
         return "disk full: make room and start again"
-    return f"{type(error).__name__}: {first}; the whole message is in output.txt of the run"
+    return f"{type(error).__name__}: {first}; the whole message is in events.jsonl of the run"
 
 
 @contextlib.contextmanager

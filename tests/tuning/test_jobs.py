@@ -170,7 +170,7 @@ def test_numbers_that_are_none_are_a_named_failure(home: Path, rows: Path, tiny_
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out of memory"),
         (
             ZeroDivisionError("division by zero"),
-            "ZeroDivisionError: division by zero; the whole message is in output.txt",
+            "ZeroDivisionError: division by zero; the whole message is in events.jsonl",
         ),
         (InputError("line 3: no response; write one"), "line 3: no response; write one"),
         (KeyboardInterrupt(), "interrupted; nothing was saved"),

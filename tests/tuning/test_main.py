@@ -1,0 +1,99 @@
+"""The commands, as a script sees them: last line JSON, exit status, one line for what is wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tuning.__main__ import main
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    with path.open("w") as file:
+        for number in range(24):
+            part = ("train", "validation", "test")[number % 3]
+            file.write(json.dumps({"prompt": f"answer {number}?", "response": "red green", "split": part}) + "\n")
+    return path
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    status = main(list(arguments))
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_train_list_show_chat_export_delete(
+    rows: Path, tiny_base_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = str(tiny_base_path)
+    settings = ["--rank", "4", "--learning-rate", "0.02", "--epochs", "3", "--precision", "float32", "--base", base]
+    status, out, _ = call(capsys, "train", str(rows), "--name", "mine", *settings, "--json")
+    assert status == 0
+    result = json.loads(out.splitlines()[-1])
+    keys = {"adapter", "method", "train_rows", "validation_loss", "test_loss", "base_test_loss"}
+    assert keys | {"answer_tokens_per_second", "seconds"} <= set(result)
+    assert (result["adapter"], result["method"], result["train_rows"]) == ("mine", "lora", 8)
+    assert result["test_loss"] < result["base_test_loss"]
+
+    listed = json.loads(call(capsys, "list", "--json")[1])
+    mine = next(adapter for adapter in listed["adapters"] if adapter["name"] == "mine")
+    assert mine["digest"] == result["weights_sha256"]
+    assert [(job["id"], job["state"]) for job in listed["jobs"]] == [(result["job"], "done")]
+    assert "mine" in call(capsys, "list")[1]
+    assert json.loads(call(capsys, "show", "mine", "--json")[1])["test_loss"] == result["test_loss"]
+    assert json.loads(call(capsys, "stop", result["job"], "--json")[1])["state"] == "done"
+
+    question = ["chat", "--adapter", "mine", "--max-tokens", "4", "answer 1?", "--json"]
+    status, out, _ = call(capsys, *question)
+    answer = json.loads(out)
+    assert (status, answer["adapter"]) == (0, "mine")
+    assert 0 < answer["tokens"] <= 4
+
+    status, out, _ = call(capsys, "export", "mine", str(tmp_path / "merged"), "--merge")
+    assert status == 0
+    assert (tmp_path / "merged" / "model.safetensors").is_file()
+    assert call(capsys, "delete", "mine")[0] == 0
+    assert call(capsys, "show", "mine")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "none.jsonl", "--name", "a"], "none.jsonl: No such file or directory; check the path"),
+        (
+            ["train", "none.jsonl", "--name", "a", "--method", "dpo"],
+            "method 'dpo' is not available; choose one of: lora",
+        ),
+        (["train", "none.jsonl", "--name", "a", "--rank", "0"], "rank is 0; choose a value from 1 to 1024"),
+        (["show", "nothing"], "no adapter 'nothing'; there are: "),
+        (["stop", "nothing"], "no run 'nothing'; there are: none yet"),
+        (["delete", "nothing"], "no adapter 'nothing'; there are: none yet"),
+        (["chat", "--adapter", "nothing", "hello"], "no adapter 'nothing'"),
+        (["chat", "--base", "/no/such/folder", "hello"], "/no/such/folder"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_status_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    status, out, err = call(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_failed_run_says_why(rows: Path, tiny_base_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wild = ["--learning-rate", "1e30", "--epochs", "9", "--precision", "float32", "--base", str(tiny_base_path)]
+    status, _, err = call(capsys, "train", str(rows), "--name", "mine", *wild)
+    assert status == 2
+    assert "not a number: " in err
+
+
+def test_help_of_every_command_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("train", "list", "show", "stop", "export", "delete", "chat"):
+        with pytest.raises(SystemExit) as ended:
+            main([command, "--help"])
+        assert ended.value.code == 0
+        assert f"python -m tuning {command}" in capsys.readouterr().out.split("example:")[1]
