@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from pathlib import PurePath
 from typing import Any
 
 from tuning.adapters import Adapter
@@ -17,7 +18,7 @@ STYLE = """<style>
 .tune-line { color: var(--body-text-color); margin: 6px 0; overflow-wrap: anywhere; }
 .tune-quiet { color: var(--body-text-color-subdued); font-size: var(--text-sm); overflow-wrap: anywhere; }
 .tune-bad { color: #dc2626; font-weight: 600; } .dark .tune-bad { color: #f87171; }
-.tune-run progress { width: 100%; height: 10px; accent-color: var(--primary-500); }
+.tune-run progress { width: 100%; height: 10px; accent-color: var(--color-accent); }
 .tune-facts { display: flex; flex-wrap: wrap; gap: 2px 18px; color: var(--body-text-color); }
 .tune-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(300px, 100%), 1fr)); gap: 12px; }
 .tune-card { border: 1px solid var(--border-color-primary); border-radius: var(--radius-lg); padding: 10px 14px;
@@ -144,10 +145,12 @@ def _card(adapter: Adapter) -> str:
         f"<div>{escape(str(key))}: {escape(str(value))}</div>" for key, value in dict(card.get("config") or {}).items()
     )
     size = _size(adapter.weight_bytes)
+    # A Hub id as it is; of a folder only its name, since visitors need not know where files of the host lie.
+    base = PurePath(adapter.base).name if PurePath(adapter.base).is_absolute() else adapter.base
     speed, seconds = card.get("answer_tokens_per_second", 0), card.get("seconds", 0)
     return (
         f'<div class="tune-card"><b>{escape(adapter.name)}</b><div class="tune-line">{verdict(card)}</div>'
-        f'<div class="tune-quiet">{escape(str(card.get("method", "")))} on {escape(adapter.base)}, '
+        f'<div class="tune-quiet">{escape(str(card.get("method", "")))} on {escape(base)}, '
         f"{card.get('train_rows', '?')} rows, {card.get('steps', '?')} steps, {size}, "
         f"{escape(str(card['created'])[:10])}</div>"
         f"<details><summary>How it was made</summary><div>trained for {_duration(seconds)} at {speed:,.0f} answer "
