@@ -70,17 +70,17 @@ def test_a_bad_corpus_row_is_named(tmp_path: Path, index: Index, text: str) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_scifact_in_part_reaches_its_published_order(shared_data: Path, tmp_path: Path, index: Index) -> None:
-    """The judged abstracts and 300 more: small enough to run, hard enough that a broken ranking would show."""
+def test_a_tenth_of_scifact_ranks_well_in_every_mode(shared_data: Path, tmp_path: Path, index: Index) -> None:
+    """60 queries over their judged abstracts and 200 more: small enough to run, and a broken ranking would show."""
     folder = shared_data / "scifact"
-    judged = {document for rows in read_qrels(folder / "qrels" / "test.tsv").values() for document in rows}
+    judged = dict(list(read_qrels(folder / "qrels" / "test.tsv").items())[:60])
+    wanted = {document for rows in judged.values() for document in rows}
     rows = [json.loads(line) for line in (folder / "corpus.jsonl").read_text().split("\n") if line]
-    kept = [row for row in rows if row["_id"] in judged] + [row for row in rows if row["_id"] not in judged][:300]
-    corpus = _lines(tmp_path / "corpus.jsonl", *kept)
-    figures = {
-        mode: evaluate(index, corpus, folder / "queries.jsonl", folder / "qrels" / "test.tsv", mode)["ndcg@10"]
-        for mode in ("dense", "bm25", "hybrid")
-    }
-    assert min(figures.values()) > 0.75  # type: ignore[type-var]
-    assert figures["hybrid"] > figures["dense"]  # type: ignore[operator]
+    others = [row for row in rows if row["_id"] not in wanted][:200]
+    corpus = _lines(tmp_path / "corpus.jsonl", *(row for row in rows if row["_id"] in wanted), *others)
+    qrels = tmp_path / "qrels.tsv"
+    qrels.write_text("".join(f"{q}\t{d}\t{gain}\n" for q, found in judged.items() for d, gain in found.items()))
+    for mode in ("dense", "bm25", "hybrid"):
+        figures = evaluate(index, corpus, folder / "queries.jsonl", qrels, mode)
+        assert figures["queries"] == 60
+        assert 0.85 < float(str(figures["ndcg@10"])) < 1, figures
