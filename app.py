@@ -97,14 +97,22 @@ def read_settings(arguments: Sequence[str], environment: MutableMapping[str, str
 def build(settings: Settings, workbench: Workbench, votes: Votes) -> gr.Blocks:
     """The four pages."""
     with gr.Blocks(title="Fourfold", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as demo:
+        navigation()
         compare_tab(demo, Compare(workbench, votes, Limits(), settings.proxied), browser_secret(settings.home))
     with demo.route("Documents", "/documents"):
+        navigation()
         documents_tab(workbench.indexes, workbench.embedder, editable=not settings.public)
     with demo.route("Tune", "/tune"):
+        navigation()
         tune_tab(settings.home, workbench.adapter_folders, settings.base, enabled=not settings.public)
     with demo.route("Results", "/results"):
+        navigation()
         results_tab(votes, exports=not settings.public)
     return demo
+
+
+def navigation() -> None:
+    gr.components.Navbar(main_page_name="Compare")
 
 
 def launch_options(settings: Settings) -> dict[str, Any]:

@@ -144,7 +144,6 @@ def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
     """Lay the page out and wire it. `secret` keeps a rater's pseudonym readable across restarts."""
     comparison = gr.State(None)
     rater = gr.BrowserState("", storage_key="fourfold-rater", secret=secret)
-    gr.components.Navbar(main_page_name="Compare")
     gr.Markdown(
         "# Fine-tune, retrieve, or both?\nAsk once, read four answers, pick the best. You learn which is which after."
     )

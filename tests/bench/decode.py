@@ -1,7 +1,7 @@
 """Four answers (two with an adapter): our one batch against what transformers and peft offer, on the default base.
 
-`sequence` is four `generate()` calls one after another, `adapter_names` peft's own mixed batch, `engine` ours; all write
-the same number of greedy tokens. The adapter is the tracked sample.
+`sequence` is four `generate()` calls one after another, `adapter_names` peft's own mixed batch, `engine` ours; all
+write the same number of greedy tokens. The adapter is the tracked sample.
 """
 
 import statistics

@@ -12,7 +12,12 @@ from typing import Any
 
 from tests.conftest import REPO
 
-BARE = "import sys, gradio as gr\nwith gr.Blocks() as demo: gr.Markdown('x')\ndemo.launch(server_port=int(sys.argv[2]), quiet=True)"
+BARE = """
+import sys, gradio as gr
+with gr.Blocks() as demo:
+    gr.Markdown("bare")
+demo.launch(server_port=int(sys.argv[2]), quiet=True)
+"""
 
 
 def measure(rounds: int) -> dict[str, Any]:

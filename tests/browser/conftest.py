@@ -18,8 +18,6 @@ from tests.conftest import REPO
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), "")
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

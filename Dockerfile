@@ -1,0 +1,16 @@
+# The app alone, on a CPU: docker build -t fourfold . && docker run -p 7860:7860 -v fourfold:/state fourfold
+FROM python:3.12-slim
+RUN useradd --create-home --uid 1000 user && mkdir /state && chown user /state
+USER user
+WORKDIR /home/user/fourfold
+ENV PATH=/home/user/.local/bin:$PATH FOURFOLD_HOME=/state GRADIO_SERVER_NAME=0.0.0.0
+COPY --chown=user pyproject.toml README.md LICENSE ./
+COPY --chown=user rag rag
+COPY --chown=user tuning tuning
+COPY --chown=user eval eval
+RUN pip install --no-cache-dir --user --editable .
+COPY --chown=user app.py ./
+COPY --chown=user data/samples data/samples
+EXPOSE 7860
+VOLUME /state
+CMD ["python", "app.py"]
