@@ -196,11 +196,9 @@ def check_port(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise InputError(
-                f"Port {port} is in use; stop what listens there, or choose another with --port."
-            ) from error
-        raise InputError(f"Cannot listen on {host}:{port} ({error.strerror}); check --host and --port.") from error
+        busy = error.errno == errno.EADDRINUSE
+        trouble = f"Port {port} is in use" if busy else f"Cannot listen on {host}:{port} ({error.strerror})"
+        raise InputError(f"{trouble}; choose another with --port or --host.") from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,19 +1,23 @@
 """Rows -> validated, split and tokenised examples. The one place where the chat template is applied."""
 
+from __future__ import annotations
+
 import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
-from transformers import PreTrainedTokenizerBase
 
 from tuning.errors import InputError
 from tuning.rows import Message, Row, read_rows
 from tuning.splits import Splits, split
+
+if TYPE_CHECKING:  # the Tune page reads rows, and must not wait for the library that trains on them
+    from transformers import PreTrainedTokenizerBase
 
 __all__ = [
     "Dataset",
