@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
-from safetensors.torch import save_file
+from safetensors.torch import save
 from transformers import set_seed
 
 from tuning.adapters import WEIGHTS
@@ -86,6 +86,6 @@ def write(model: Any, base_name: str, folder: Path) -> None:
     config.inference_mode = True
     config.save_pretrained(str(folder))
     weights = get_peft_model_state_dict(model, save_embedding_layers=False)
-    save_file(
-        {name: tensor.half().contiguous() for name, tensor in weights.items()}, folder / WEIGHTS, {"format": "pt"}
-    )
+    halves = {name: tensor.half().contiguous() for name, tensor in weights.items()}
+    # Not by save_file: that makes files which only their owner may read.
+    (folder / WEIGHTS).write_bytes(save(halves, {"format": "pt"}))

@@ -92,7 +92,7 @@ def _notes(parts: Mapping[str, Sequence[Row]]) -> list[str]:
     total = sum(len(part) for part in parts.values())
     notes = []
     if not parts["validation"]:
-        notes.append(f"{total} rows from these sources leave none for validation: no early stop, the last step is kept")
+        notes.append(f"Rows here ({total}, by source) leave none for validation: no early stop, the last step is kept")
     if not parts["test"]:
-        notes.append(f"{total} rows from these sources leave none for a test: whether it helped cannot be measured")
+        notes.append(f"Rows here ({total}, by source) leave none for a test: whether it helped cannot be measured")
     return notes

@@ -159,9 +159,7 @@ def _controls(page: TunePage) -> tuple[gr.Button, gr.Button]:
             look = gr.Button("Look at the rows")
         with gr.Column(min_width=300):
             name = gr.Textbox(label="Name of the adapter", placeholder="my-adapter", max_length=64)
-            preset = gr.Radio(
-                list(PRESETS), value="balanced", label="Preset", info="quick: a first look. thorough: more"
-            )
+            preset = gr.Radio(list(PRESETS), value="balanced", label="Preset", info=PRESET_MEANING)
             values = _hyperparameters()
             with gr.Row():
                 start = gr.Button("Start training", variant="primary", min_width=170)

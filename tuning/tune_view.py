@@ -11,7 +11,8 @@ from tuning.jobs import Job
 
 STYLE = """<style>
 .tune-table { max-height: 340px; overflow: auto; }
-.tune-table table { width: 100%; border-collapse: collapse; font-size: var(--text-sm); color: var(--body-text-color); }
+.tune-table table { width: 100%; border: 0 !important;
+  border-collapse: collapse; font-size: var(--text-sm); color: var(--body-text-color); }
 .tune-table table td, .tune-table table th { text-align: left; vertical-align: top; padding: 5px 8px;
   overflow-wrap: anywhere; border: 0 !important; border-top: 1px solid var(--border-color-primary) !important; }
 .tune-table table th { border-top: 0 !important; color: var(--body-text-color-subdued); }

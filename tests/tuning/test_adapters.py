@@ -169,6 +169,7 @@ def test_exported_loads_in_peft(base: Base, tmp_path: Path) -> None:
     model = tuned(base)
     adapter = save_adapter(tmp_path, "one", lambda folder: lora.write(model, base.name, folder), CARDS)
     folder = export_adapter(adapter, tmp_path / "out")
+    assert (adapter.path / WEIGHTS).stat().st_mode == (adapter.path / CARD).stat().st_mode
     ids = torch.arange(3, 20).unsqueeze(0)
     loaded = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base.model.name_or_path), str(folder))
     torch.testing.assert_close(loaded(input_ids=ids).logits, model(input_ids=ids).logits, rtol=1e-2, atol=1e-2)
