@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # noqa: F401  # must come before torch, which it prepares for a GPU that is lent by the call
 
+# Read when torch is imported: while they wait, its threads sleep and leave the processor to a training run.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # Read when gradio and huggingface_hub are imported: nothing is reported to anyone, and an idle page costs little.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "50")
@@ -96,7 +99,8 @@ def read_settings(arguments: Sequence[str], environment: MutableMapping[str, str
 
 def build(settings: Settings, workbench: Workbench, votes: Votes) -> gr.Blocks:
     """The four pages."""
-    with gr.Blocks(title="Fourfold", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as demo:
+    demo = gr.Blocks(title="Fourfold", analytics_enabled=False, delete_cache=(3600, 24 * 3600))
+    with demo:
         navigation()
         compare_tab(demo, Compare(workbench, votes, Limits(), settings.proxied), browser_secret(settings.home))
     with demo.route("Documents", "/documents"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tuning.conftest import one_thread, tiny_base_path
+from tests.tiny import one_thread, tiny_base_path
 
 __all__ = ["home", "one_thread", "shared_data", "tiny_base_path"]
 

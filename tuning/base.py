@@ -81,20 +81,37 @@ def load_base(name: str | None, home: Path, report: Report = lambda line: None) 
     """
     folder, source = find_base(name, home, report)
     report(f"Loading {name or DEFAULT} from {source}")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = load_fastest(
-            lambda dtype: quiet_from_pretrained(folder, dtype), home / "base" / "precision.json", report
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{folder} holds no causal language model that can be loaded ({first_line(error)})."
-        ) from error
+    tokenizer = read_tokenizer(folder)
+    with readable(folder):
+        memory = home / "base" / "precision.json"
+        model = load_fastest(lambda dtype: quiet_from_pretrained(folder, dtype), memory, report)
+    return Base(name or DEFAULT, source, model, tokenizer, digest(folder))
+
+
+def load_tokenizer(name: str | None, home: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of `load_base` without the weights: counting tokens must not wait for them."""
+    return read_tokenizer(find_base(name, home, lambda line: None)[0])
+
+
+def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer in `folder`, with a chat template and a padding token in any case."""
+    with readable(folder):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
     if tokenizer.chat_template is None:
         tokenizer.chat_template = PLAIN_TEMPLATE
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return Base(name or DEFAULT, source, model, tokenizer, digest(folder))
+    return tokenizer
+
+
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """Turn what transformers raises over an unusable folder into one sentence."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        why = first_line(error)
+        raise InputError(f"{folder} holds no causal language model that can be loaded ({why}).") from error
 
 
 def find_base(name: str | None, home: Path, report: Report) -> tuple[Path, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import pandas  # type: ignore[import-untyped]
+import pandas
 
 from tuning.adapters import list_adapters
 from tuning.config import PRESETS, TrainConfig
@@ -85,14 +85,9 @@ class TunePage:
     @cached_property
     def _tokenizer(self) -> Any:
         """The base model's tokenizer without its weights: counting tokens must not wait for them."""
-        from transformers import AutoTokenizer
+        from tuning.base import load_tokenizer
 
-        from tuning.base import PLAIN_TEMPLATE, find_base
-
-        folder, _ = find_base(self.base, self.home, lambda line: None)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        tokenizer.chat_template = tokenizer.chat_template or PLAIN_TEMPLATE
-        return tokenizer
+        return load_tokenizer(self.base, self.home)
 
 
 def _rows(source: Any, file: Any) -> Path:

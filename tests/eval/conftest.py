@@ -8,7 +8,7 @@ import pytest
 
 import eval.workbench
 from eval.workbench import Workbench
-from tests.tuning.making import make_adapter
+from tests.tiny import make_adapter
 
 DOCUMENTS = {
     "lighthouse.md": "# Lighthouse\n\nThe keeper of the lighthouse is called Orla. The lamp is lit at six.",

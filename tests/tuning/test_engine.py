@@ -23,7 +23,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from tests.tuning.making import make_adapter
+from tests.tiny import make_adapter
 from tuning.base import Base
 from tuning.dialogues import prompt_ids
 from tuning.engine import Answer, Engine, Request, Sampling, choose, cut

@@ -1,11 +1,12 @@
-"""A real, tiny base model on disk: the true architecture and tokenizer, two layers, no download."""
+"""A real, tiny base model on disk, true architecture and tokenizer in two layers, and adapters for it; no download."""
 
 from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -75,4 +76,18 @@ def tiny_base_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     torch.set_rng_state(state)
+    return folder
+
+
+def make_adapter(path: Path, folder: Path, seed: int = 1, **options: object) -> Path:
+    """An adapter with random weights, both halves non-zero."""
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        **{"r": 4, "lora_alpha": 32, "target_modules": "all-linear", "task_type": "CAUSAL_LM", **options}
+    )
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32), config)
+    for name, weight in model.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(weight, std=0.3)
+    model.save_pretrained(folder)
     return folder
