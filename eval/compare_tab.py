@@ -241,9 +241,13 @@ def examples(question: gr.Textbox) -> None:
 
 
 def pane_labels(comparison: Comparison, revealed: bool) -> list[str]:
-    words = {variant.id: f"{variant.id}: {variant.words}" for variant in VARIANTS}
+    """Letters alone while it is blind; then each with its variant, short enough for a phone."""
+    made_of = {
+        variant.id: " + ".join(["adapter"] * variant.tuned + ["documents"] * variant.documents) or "model alone"
+        for variant in VARIANTS
+    }
     return [
-        f"{letter} · {words[variant]}" if revealed else letter
+        f"{letter} · {variant}: {made_of[variant]}" if revealed else letter
         for letter, variant in zip(LETTERS, comparison.order, strict=True)
     ]
 
