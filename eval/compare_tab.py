@@ -175,6 +175,7 @@ def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
         [question, *setup],
         [comparison, *shown, asked, status, sources, ask, stop, *buttons],
         js=LEAVE_THE_BOX,
+        show_progress_on=[status],
         concurrency_id="prepare",
         api_visibility="private",
     )
@@ -194,6 +195,7 @@ def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
             lambda *given, value=value: compare.vote(value, *given),
             [comparison, rater, acceptable],
             [*shown, rater, status, sources, *buttons],
+            show_progress_on=[status],
             concurrency_id="vote",
             api_visibility="private",
         )
