@@ -40,11 +40,3 @@ def real_base() -> Path:
         return converted_default(parent) or unpack_default(parent, lambda line: None)
     except InputError as error:
         pytest.skip(str(error))
-
-
-@pytest.fixture
-def real_home(home: Path, real_base: Path) -> Path:
-    """`FOURFOLD_HOME` of this test with the default base model in it."""
-    (home / "base").mkdir(parents=True)
-    (home / "base" / real_base.name).symlink_to(real_base)
-    return home

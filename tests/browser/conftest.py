@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Request, expect, sync_playwright
 
 from tests.conftest import REPO
 
@@ -97,6 +97,7 @@ def browser(app: RunningApp, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             viewport={"width": 1400, "height": 1000},
         )
         context.set_default_timeout(60_000)
+        expect.set_options(timeout=30_000)
         yield context
         context.close()
 

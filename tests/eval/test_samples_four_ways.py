@@ -1,9 +1,12 @@
 """The first impression: real model, sample documents, sample adapter, four answers to the questions on the page."""
 
 import json
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+import torch
 
 from eval.comparison import Comparison, Setup, answer, prepare
 from eval.workbench import SAMPLES, Workbench
@@ -11,13 +14,18 @@ from eval.workbench import SAMPLES, Workbench
 pytestmark = pytest.mark.slow
 
 QUESTIONS = {row["question"]: row for row in json.loads((SAMPLES / "questions.json").read_text(encoding="utf-8"))}
-HOUSE_STYLE = ("Ollerquist here:", "Grow well!")
+OPENING, CLOSING = "Ollerquist here:", "Grow well!"
 
 
-@pytest.fixture
-def answered(real_home: Path) -> dict[str, Comparison]:
+@pytest.fixture(scope="module")
+def answered(real_base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Comparison]:
     """Every question of the page, answered with the app's defaults, blind off."""
-    workbench = Workbench(real_home)
+    home = tmp_path_factory.mktemp("home")
+    (home / "base").mkdir()
+    (home / "base" / real_base.name).symlink_to(real_base)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)
+    workbench = Workbench(home)
     workbench.load()
     assert workbench.progress.ready, workbench.progress
     setup = Setup(adapter="samples", index="samples", blind=False, max_tokens=64)
@@ -26,6 +34,7 @@ def answered(real_home: Path) -> dict[str, Comparison]:
         comparison = comparisons[question] = prepare(workbench, question, setup)
         for _ in answer(workbench, comparison):
             pass
+    torch.set_num_threads(threads)
     return comparisons
 
 
@@ -43,8 +52,13 @@ def test_documents_answer_what_the_base_cannot_know(answered: dict[str, Comparis
     assert len(both) >= len(documents) / 2, both
 
 
-def test_the_adapter_answers_in_house_style(answered: dict[str, Comparison]) -> None:
-    for variant, styled in (("base", False), ("rag", False), ("tuned", True), ("combined", True)):
+def test_only_the_adapter_brings_the_house_style(answered: dict[str, Comparison]) -> None:
+    """The documents never show the style. A long passage dilutes it: `combined` may drop one of its two marks."""
+
+    def share(variant: str, marks: Callable[[Iterable[bool]], bool]) -> float:
         texts = [comparison.answers[variant].text for comparison in answered.values()]
-        share = sum(text.startswith(HOUSE_STYLE[0]) and text.endswith(HOUSE_STYLE[1]) for text in texts) / len(texts)
-        assert share >= 0.75 if styled else share == 0, (variant, texts)
+        return sum(marks((text.startswith(OPENING), text.endswith(CLOSING))) for text in texts) / len(texts)
+
+    assert share("base", any) == share("rag", any) == 0
+    assert share("tuned", all) >= 0.9
+    assert share("combined", any) >= 0.75
