@@ -1,37 +1,22 @@
 """The page where one asks a question, watches four answers grow, and votes before seeing which is which."""
 
-import html
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import gradio as gr
 
+from eval.compare_view import CHOICES, LETTERS, evidence, harmless, pane_labels, panes, said
 from eval.comparison import Comparison, Setup, answer, make_vote, prepare
 from eval.errors import USER_ERRORS, InputError
 from eval.limits import Limits
-from eval.variants import VARIANTS
 from eval.votes import StoreError, Votes
 from eval.workbench import SAMPLES, Workbench
 
-if TYPE_CHECKING:
-    from rag.index import Hit
-    from tuning.engine import Answer
-
-LETTERS = "ABCD"
-CHOICES = (
-    *((str(number), f"{letter} is best", str(number + 1)) for number, letter in enumerate(LETTERS)),
-    ("tie", "Tie", "0"),
-    ("all_bad", "All bad", "x"),
-    ("skip", "Skip", "s"),
-)
-"""What a vote can say: value, words, and the key that compare.js presses the button by."""
-
 ACCEPTABLE = {"Yes": True, "No": False}
-CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
 
 LEAVE_THE_BOX = "(...given) => { document.activeElement?.blur(); return given; }"
 """After asking, keys are votes and no longer letters of the question."""
@@ -242,61 +227,12 @@ def examples(question: gr.Textbox) -> None:
         gr.Examples(listed, question, label="About the sample documents", examples_per_page=6, api_visibility="private")
 
 
-def pane_labels(comparison: Comparison, revealed: bool) -> list[str]:
-    """Letters alone while it is blind; then each with its variant, short enough for a phone."""
-    made_of = {
-        variant.id: " + ".join(["adapter"] * variant.tuned + ["documents"] * variant.documents) or "model alone"
-        for variant in VARIANTS
-    }
-    return [
-        f"{letter} · {variant}: {made_of[variant]}" if revealed else letter
-        for letter, variant in zip(LETTERS, comparison.order, strict=True)
-    ]
-
-
-def panes(comparison: Comparison) -> list[list[dict[str, str]]]:
-    return [
-        [{"role": "assistant", "content": harmless(given.text)}] if given and given.text else []
-        for given in comparison.shown()
-    ]
-
-
-def harmless(text: str) -> str:
-    """Model text as Markdown that can load nothing and post nowhere: no HTML, no images, code left as it is."""
-    pieces = CODE.split(text)
-    pieces[::2] = [piece.replace("<", "&lt;").replace("![", "!\\[") for piece in pieces[::2]]
-    return "".join(pieces)
-
-
 def locked(yes: bool = True) -> list[Any]:
     """The state of the vote buttons."""
     return [gr.update(interactive=not yes) for _ in CHOICES]
-
-
-def said(choice: str) -> str:
-    """A choice in the words of its button, or the variant that was chosen."""
-    return next((words for value, words, _ in CHOICES if value == choice), choice)
 
 
 def visitor(request: gr.Request, proxied: bool) -> str:
     """The address to count by: the peer's, or the last hop, which the proxy itself saw."""
     forwarded = str(request.headers.get("x-forwarded-for", "")).split(",")[-1].strip() if proxied else ""
     return forwarded or (str(request.client.host) if request.client else "unknown")
-
-
-def evidence(comparison: Comparison) -> str:
-    """What was hidden until the vote, as HTML: how long each variant took, and the passages, everything escaped."""
-    rows = "".join(timing(variant, comparison.answers[variant]) for variant in comparison.order)
-    table = f"<table class='timings'><tr><th>Variant</th><th>Tokens</th><th>Seconds</th></tr>{rows}</table>"
-    found = "".join(source(number, hit) for number, hit in enumerate(comparison.hits, 1))
-    return f"<h3>What the answers were made of</h3>{table}<h4>Passages given to rag and combined</h4>{found}"
-
-
-def timing(variant: str, given: "Answer") -> str:
-    return f"<tr><td>{variant}</td><td>{given.tokens}</td><td>{given.seconds:.1f}</td></tr>"
-
-
-def source(number: int, hit: "Hit") -> str:
-    place = f"page {hit.page}" if hit.page else f"characters {hit.start}–{hit.end}"
-    head = html.escape(f"[{number}] {hit.document}, {place}, cosine {hit.cosine:.2f}")
-    return f"<details class='source'><summary>{head}</summary><p>{html.escape(hit.text)}</p></details>"

@@ -1,0 +1,72 @@
+"""What the Compare page shows, as text, Markdown and HTML. Words of a model or a document are made harmless here."""
+
+import html
+import re
+from typing import TYPE_CHECKING
+
+from eval.comparison import Comparison
+from eval.variants import VARIANTS
+
+if TYPE_CHECKING:  # importing these loads torch, which must not hold up the page
+    from rag.index import Hit
+    from tuning.engine import Answer
+
+LETTERS = "ABCD"
+CHOICES = (
+    *((str(number), f"{letter} is best", str(number + 1)) for number, letter in enumerate(LETTERS)),
+    ("tie", "Tie", "0"),
+    ("all_bad", "All bad", "x"),
+    ("skip", "Skip", "s"),
+)
+"""What a vote can say: value, words, and the key that compare.js presses the button by."""
+
+CODE = re.compile(r"(?<!\\)(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
+
+
+def pane_labels(comparison: Comparison, revealed: bool) -> list[str]:
+    """Letters alone while it is blind; then each with its variant, short enough for a phone."""
+    made_of = {
+        variant.id: " + ".join(["adapter"] * variant.tuned + ["documents"] * variant.documents) or "model alone"
+        for variant in VARIANTS
+    }
+    return [
+        f"{letter} · {variant}: {made_of[variant]}" if revealed else letter
+        for letter, variant in zip(LETTERS, comparison.order, strict=True)
+    ]
+
+
+def panes(comparison: Comparison) -> list[list[dict[str, str]]]:
+    return [
+        [{"role": "assistant", "content": harmless(given.text)}] if given and given.text else []
+        for given in comparison.shown()
+    ]
+
+
+def harmless(text: str) -> str:
+    """Model text as Markdown that can load nothing and post nowhere: no HTML, no images, code left as it is."""
+    pieces = CODE.split(text)
+    pieces[::2] = [piece.replace("<", "&lt;").replace("![", "!\\[") for piece in pieces[::2]]
+    return "".join(pieces)
+
+
+def said(choice: str) -> str:
+    """A choice in the words of its button, or the variant that was chosen."""
+    return next((words for value, words, _ in CHOICES if value == choice), choice)
+
+
+def evidence(comparison: Comparison) -> str:
+    """What was hidden until the vote, as HTML: how long each variant took, and the passages, everything escaped."""
+    rows = "".join(timing(variant, comparison.answers[variant]) for variant in comparison.order)
+    table = f"<table class='timings'><tr><th>Variant</th><th>Tokens</th><th>Seconds</th></tr>{rows}</table>"
+    found = "".join(source(number, hit) for number, hit in enumerate(comparison.hits, 1))
+    return f"<h3>What the answers were made of</h3>{table}<h4>Passages given to rag and combined</h4>{found}"
+
+
+def timing(variant: str, given: "Answer") -> str:
+    return f"<tr><td>{variant}</td><td>{given.tokens}</td><td>{given.seconds:.1f}</td></tr>"
+
+
+def source(number: int, hit: "Hit") -> str:
+    place = f"page {hit.page}" if hit.page else f"characters {hit.start}–{hit.end}"
+    head = html.escape(f"[{number}] {hit.document}, {place}, cosine {hit.cosine:.2f}")
+    return f"<details class='source'><summary>{head}</summary><p>{html.escape(hit.text)}</p></details>"
