@@ -25,6 +25,7 @@ check: setup ## style and types
 
 bench: setup ## measurements; see tests/bench
 	$(BIN)/python -m tests.bench decode
+	$(BIN)/python -m tests.bench page
 
 requirements: setup ## requirements.txt for a Space, from pyproject.toml
 	$(BIN)/python -m tests.requirements > requirements.txt
