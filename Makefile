@@ -33,7 +33,7 @@ requirements: setup ## requirements.txt for a Space, from pyproject.toml
 MAKING := data/local/making
 ADAPTER := data/samples/adapter/samples
 
-sample-adapter: setup ## the tracked adapter, trained anew on the sample rows (6 minutes on two idle cores)
+sample-adapter: setup ## the tracked adapter, trained anew on the sample rows
 	rm -rf $(MAKING) && mkdir -p $(MAKING) data/local/base && ln -s ../base $(MAKING)/base
 	FOURFOLD_HOME=$(MAKING) $(BIN)/python -m tuning train data/samples/rows.jsonl --name samples --rank 8 --alpha 16
 	rm -rf $(ADAPTER) && mkdir -p $(dir $(ADAPTER)) && mv $(MAKING)/adapters/samples $(ADAPTER) && rm -rf $(MAKING)

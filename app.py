@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # noqa: F401  # must come before torch, which it prepares for a GPU that is lent by the call
 
-# Read when torch is imported: its threads spin only shortly while they wait for one another. With the default, four
-# answers took more than ten times as long beside two other busy programs on two cores; without any spinning, twice as
-# long on idle ones.
+# Read when torch is imported: its threads spin only shortly while they wait for one another. `python -m tests.bench
+# threads` decoded, beside as many busy programs as cores, more than 7.7 times slower with the default, and on idle
+# cores 1.6 times slower without any spinning.
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 # Read when gradio and huggingface_hub are imported: nothing is reported to anyone, and an idle page costs little.

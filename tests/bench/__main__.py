@@ -4,7 +4,7 @@ import argparse
 import importlib
 import json
 
-NAMES = ("decode", "page")
+NAMES = ("decode", "page", "threads")
 
 
 def main() -> None:
