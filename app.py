@@ -40,8 +40,8 @@ from tuning.tune_tab import tune_tab
 
 ROOT = Path(__file__).resolve().parent
 UPLOAD_LIMIT = "50mb"
-WAITING_ROOM = 16
-"""Questions that may wait for the engine; the next one is told that the app is busy."""
+WAITING_ROOM = 64
+"""Clicks that may wait for their turn; the engine has a waiting room of its own."""
 
 POLICY = "; ".join(
     (
@@ -72,6 +72,8 @@ class Settings:
     public: bool
     """Visitors may ask and vote, but not add documents or train."""
     proxied: bool
+    int8: bool
+    """The weights in 8 bits: faster and less exact."""
 
 
 def read_settings(arguments: Sequence[str], environment: MutableMapping[str, str]) -> Settings:
@@ -93,10 +95,14 @@ def read_settings(arguments: Sequence[str], environment: MutableMapping[str, str
     parser.add_argument(
         "--public", action="store_true", default=on_space, help="visitors may ask and vote, not add documents or train"
     )
+    int8 = environment.get("FOURFOLD_INT8", "") not in ("", "0")
+    parser.add_argument("--int8", action="store_true", default=int8, help="weights in 8 bits (FOURFOLD_INT8=1)")
     given = parser.parse_args(arguments)
     place = given.home.expanduser().resolve()
     database = environment.get("FOURFOLD_DATABASE_URL") or database_url(place)
-    return Settings(place, given.host, given.port, given.base, given.embedder, database, given.public, on_space)
+    return Settings(
+        place, given.host, given.port, given.base, given.embedder, database, given.public, on_space, given.int8
+    )
 
 
 def build(settings: Settings, workbench: Workbench, votes: Votes) -> gr.Blocks:
@@ -213,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         check_port(settings.host, settings.port)
         votes = Votes(settings.database)
-        workbench = Workbench(settings.home, settings.base, settings.embedder)
+        workbench = Workbench(settings.home, settings.base, settings.embedder, settings.int8)
         demo = build(settings, workbench, votes)
     except (*USER_ERRORS, StoreError) as error:
         sys.stderr.write(f"{error}\n")

@@ -17,6 +17,8 @@ from eval.votes import StoreError, Votes
 from eval.workbench import SAMPLES, Workbench
 
 ACCEPTABLE = {"Yes": True, "No": False}
+STREAMS = 24
+"""Questions that are answered or wait in the engine at once; it has its own waiting room, which is fair."""
 
 LEAVE_THE_BOX = "(...given) => { document.activeElement?.blur(); return given; }"
 """After asking, keys are votes and no longer letters of the question."""
@@ -65,9 +67,11 @@ class Compare:
         if comparison is None:
             return
         try:
-            with self.limits.admit(visitor(request, self.proxied)):
-                for _ in answer(self.workbench, comparison):
-                    yield [*panes(comparison), "Answering… (Esc stops)"]
+            user = visitor(request, self.proxied)
+            with self.limits.admit(user):
+                for _ in answer(self.workbench, comparison, user):
+                    begun = any(given.tokens for given in comparison.answers.values())
+                    yield [*panes(comparison), "Answering… (Esc stops)" if begun else "Reading… (Esc stops)"]
         except USER_ERRORS as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -165,7 +169,7 @@ def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
         compare.stream,
         [comparison],
         [*shown, status],
-        concurrency_id="engine",
+        concurrency_limit=STREAMS,
         show_progress="hidden",
         api_visibility="private",
     ).then(

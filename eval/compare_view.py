@@ -9,7 +9,7 @@ from eval.variants import VARIANTS
 
 if TYPE_CHECKING:  # importing these loads torch, which must not hold up the page
     from rag.index import Hit
-    from tuning.engine import Answer
+    from tuning.request import Answer
 
 LETTERS = "ABCD"
 CHOICES = (

@@ -17,7 +17,7 @@ from eval.workbench import Workbench
 
 if TYPE_CHECKING:
     from rag.index import Hit
-    from tuning.engine import Answer, Request
+    from tuning.request import Answer, Request
 
 REFRESH = 0.1
 """Seconds between two updates of the page. Decoding never waits for them."""
@@ -76,7 +76,7 @@ class Comparison:
 
 def prepare(workbench: Workbench, question: str, setup: Setup) -> Comparison:
     """Find the passages once, word the four requests, and shuffle the panes where the comparison is blind."""
-    from tuning.engine import Sampling
+    from tuning.request import Sampling
 
     question = question.strip()
     if not question:
@@ -100,7 +100,12 @@ def prepare(workbench: Workbench, question: str, setup: Setup) -> Comparison:
         requests=four_requests(question, hits, adapter.name, sampling),
         hits=hits,
         configuration={
-            "base": {"name": base.name, "digest": base.digest, "precision": str(base.dtype).removeprefix("torch.")},
+            "base": {
+                "name": base.name,
+                "digest": base.digest,
+                "precision": base.precision,
+                "compiled": engine.compiled,
+            },
             "adapter": {"name": adapter.name, "digest": adapter.digest},
             "index": {"name": setup.index, "digest": index.digest, "embedder": index.embedder.identity},
             "sampling": {**vars(sampling)},
@@ -109,18 +114,18 @@ def prepare(workbench: Workbench, question: str, setup: Setup) -> Comparison:
     )
 
 
-def answer(workbench: Workbench, comparison: Comparison) -> Iterator[None]:
+def answer(workbench: Workbench, comparison: Comparison, user: str = "") -> Iterator[None]:
     """Fill `comparison.answers`, yielding at most every `REFRESH` seconds until all four are finished.
 
     Decoding runs in a thread of its own and never waits for the reader. Closing this generator stops it after the step
-    in progress; so does `comparison.stop`, which keeps what was written so far.
+    in progress; so does `comparison.stop`, which keeps what was written so far. Among `user`s the engine is fair.
     """
     done = threading.Event()
     failure: list[BaseException] = []
 
     def decode() -> None:
         try:
-            _decode(workbench, comparison)
+            _decode(workbench, comparison, user)
         except BaseException as error:  # told to the reader below
             failure.append(error)
         finally:
@@ -139,13 +144,16 @@ def answer(workbench: Workbench, comparison: Comparison) -> Iterator[None]:
         comparison.stop.set()
 
 
-def _decode(workbench: Workbench, comparison: Comparison) -> None:
-    stream = workbench.generate(list(comparison.requests.values()))
+def _decode(workbench: Workbench, comparison: Comparison, user: str) -> None:
+    stream = workbench.generate(list(comparison.requests.values()), user, comparison.stop)
     for answers in stream:
         comparison.answers = dict(zip(comparison.requests, answers, strict=True))
         if comparison.stop.is_set():
             stream.close()  # type: ignore[attr-defined]
             break
+    failed = {given.error for given in comparison.answers.values() if given.finished == "failed"}
+    if failed:  # which variant it was would tell the panes apart
+        raise InputError(f"An answer could not be computed: {failed.pop()}")
     comparison.answers = {
         variant: given if given.finished else replace(given, text=given.text.strip(), finished="stopped")
         for variant, given in comparison.answers.items()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # importing these loads torch, which readers of votes do not need
     from rag.index import Hit
-    from tuning.engine import Request, Sampling
+    from tuning.request import Request, Sampling
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ IDS: tuple[str, ...] = tuple(variant.id for variant in VARIANTS)
 def four_requests(question: str, hits: "Sequence[Hit]", adapter: str, sampling: "Sampling") -> "dict[str, Request]":
     """The request of each variant, by id: same question, same sampling, the same passages where there are any."""
     from rag.prompt import ground
-    from tuning.engine import Request
+    from tuning.request import Request
 
     plain = [{"role": "user", "content": question}]
     grounded = ground(plain, hits)

@@ -3,7 +3,9 @@
 Loading takes seconds to a minute and happens in the background; until then every part answers with what is going on.
 """
 
+import atexit
 import os
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -18,7 +20,9 @@ if TYPE_CHECKING:  # these pull in torch, which must not hold up the page
     from rag.embedder import Embedder
     from rag.index import Index
     from tuning.adapters import Adapter
-    from tuning.engine import Answer, Engine, Request
+    from tuning.engine import Engine
+    from tuning.request import Answer, Request
+    from tuning.warmup import WarmUp
 
 SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"
 SAMPLE_INDEX = "samples"
@@ -40,13 +44,15 @@ class Progress:
 class Workbench:
     """Models, indexes and adapters of one `FOURFOLD_HOME`."""
 
-    def __init__(self, home: Path, base: str | None = None, embedder: str | None = None) -> None:
+    def __init__(self, home: Path, base: str | None = None, embedder: str | None = None, int8: bool = False) -> None:
         self.home = home
         self._names = base, embedder
+        self._int8 = int8
         self._lock = threading.Lock()
         self._started = time.monotonic()
         self._progress = Progress("Starting", 0.0)
         self._engine: Engine | None = None
+        self._warmup: WarmUp | None = None
         self._embedder: Embedder | None = None
         self._indexes: dict[str, Index] = {}
         self._resident: OrderedDict[str, str] = OrderedDict()
@@ -66,9 +72,28 @@ class Workbench:
         now = self._progress
         return now if now.ready or now.failed else Progress(now.step, time.monotonic() - self._started)
 
+    @property
+    def decoder(self) -> str:
+        """Which code computes the answers, or why it is not the fast one, in words."""
+        return self._warmup.state if self._warmup else "not compiled"
+
     def start(self) -> None:
-        """Load in the background."""
-        threading.Thread(target=self.load, name="loading", daemon=True).start()
+        """Load in the background, then compile what makes the answers come faster."""
+
+        def prepare() -> None:
+            self.load()
+            if self.progress.ready:
+                self.warm_up()
+
+        threading.Thread(target=prepare, name="loading", daemon=True).start()
+
+    def warm_up(self) -> None:
+        """Bring the engine to its compiled step, in the background."""
+        from tuning.warmup import WarmUp
+
+        self._warmup = WarmUp(self.engine(), self.home / "compiled", lambda line: sys.stderr.write(f"{line}\n"))
+        atexit.register(self._warmup.stop)
+        self._warmup.start()
 
     def load(self) -> None:
         """Load everything; failures end in `progress`, for every page to show."""
@@ -130,12 +155,22 @@ class Workbench:
                 engine.detach(self._resident.popitem(last=False)[0])
         return found
 
-    def generate(self, requests: "Sequence[Request]") -> "Iterator[list[Answer]]":
-        """Stream the answers to all requests as one batch: one allocation of a GPU where those are lent by the call."""
-        return self._generate(requests)
+    def generate(
+        self, requests: "Sequence[Request]", user: str = "", stop: threading.Event | None = None
+    ) -> "Iterator[list[Answer]]":
+        """Stream the answers to all requests as one call: one allocation of a GPU where those are lent by the call.
 
-    def _stream(self, requests: "Sequence[Request]") -> "Iterator[list[Answer]]":
-        yield from self.engine().stream(requests)
+        Users are served in turn. Raises InputError when too much waits already.
+        """
+        # No event reaches the process that a lent GPU is used in; closing the iterator ends the answers there too.
+        return self._generate(requests, user, None if os.environ.get("SPACES_ZERO_GPU") else stop)
+
+    def _stream(
+        self, requests: "Sequence[Request]", user: str, stop: threading.Event | None
+    ) -> "Iterator[list[Answer]]":
+        for name in {request.adapter for request in requests} - {None}:
+            self.adapter(str(name))  # others may have taken its place since the request was worded
+        yield from self.engine().stream(requests, stop, user)
 
     def _load(self) -> None:
         self._report("Starting the embedder")
@@ -149,7 +184,7 @@ class Workbench:
         from tuning.base import load_base
         from tuning.engine import Engine
 
-        self._engine = Engine(load_base(self._names[0], self.home, self._report))
+        self._engine = Engine(load_base(self._names[0], self.home, self._report, self._int8))
 
     def _index_samples(self, embedder: "Embedder") -> None:
         from rag.index import Index
@@ -172,7 +207,7 @@ class Workbench:
         return f"The models are still loading ({now.step}, {now.seconds:.0f} s so far); try again in a moment."
 
 
-Generate = Callable[["Sequence[Request]"], "Iterator[list[Answer]]"]
+Generate = Callable[["Sequence[Request]", str, threading.Event | None], "Iterator[list[Answer]]"]
 
 
 def on_gpu(generate: Generate) -> Generate:

@@ -225,13 +225,16 @@ def delete_one(options: argparse.Namespace) -> None:
 
 def chat(options: argparse.Namespace) -> None:
     from tuning.adapters import find_adapter
-    from tuning.engine import Engine, Request, Sampling
+    from tuning.engine import Engine
+    from tuning.request import Request, Sampling
+    from tuning.warmup import WarmUp
 
     adapter = find_adapter(options.adapter, *folders()) if options.adapter else None
     sampling = Sampling(max_tokens=options.max_tokens)
     engine = Engine(_base(options.base or (adapter.base if adapter else None)))
     if adapter:
         engine.attach(adapter.name, adapter.path)
+    WarmUp(engine, home() / "compiled").run(compile_missing=False)  # one answer is not worth a minute of compiling
     message = {"role": "user", "content": options.question}
     *_, (answer,) = engine.stream([Request([message], options.adapter, sampling)])
     result = {"answer": answer.text, "tokens": answer.tokens, "finished": answer.finished, "adapter": options.adapter}

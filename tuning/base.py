@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from transformers.utils import logging as transformers_logging
 
 from tuning.errors import InputError
-from tuning.precision import load_fastest
+from tuning.precision import load_fastest, round_weights
 from tuning.wheel import converted_default, unpack_default
 
 DEFAULT = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -59,6 +59,13 @@ class Base:
     tokenizer: PreTrainedTokenizerBase
     digest: str
     """SHA-256 over the config and the weight files."""
+    int8: bool = False
+    """Whether the weights of its linear layers were rounded to 8 bits, an output's weights to one step."""
+
+    @property
+    def precision(self) -> str:
+        """What the weights are, in words for logs: bfloat16, float32, int8."""
+        return "int8" if self.int8 else str(self.dtype).removeprefix("torch.")
 
     @property
     def dtype(self) -> torch.dtype:
@@ -74,10 +81,11 @@ class Base:
         return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", 0) or 2048)
 
 
-def load_base(name: str | None, home: Path, report: Report = lambda line: None) -> Base:
+def load_base(name: str | None, home: Path, report: Report = lambda line: None, int8: bool = False) -> Base:
     """Load the base model called `name` (a folder or a Hub id; None: the default), reporting each step in words.
 
-    Raises InputError when no model can be had, with the remedies in its message.
+    With `int8` the weights of its linear layers are rounded to 8 bits, whichever code then computes with them. Raises
+    InputError when no model can be had, with the remedies in its message.
     """
     folder, source = find_base(name, home, report)
     report(f"Loading {name or DEFAULT} from {source}")
@@ -85,7 +93,10 @@ def load_base(name: str | None, home: Path, report: Report = lambda line: None) 
     with readable(folder):
         memory = home / "base" / "precision.json"
         model = load_fastest(lambda dtype: quiet_from_pretrained(folder, dtype), memory, report)
-    return Base(name or DEFAULT, source, model, tokenizer, digest(folder))
+    if int8:
+        report("Rounding the weights to 8 bits")
+        round_weights(model)
+    return Base(name or DEFAULT, source, model, tokenizer, digest(folder), int8)
 
 
 def load_tokenizer(name: str | None, home: Path) -> PreTrainedTokenizerBase:

@@ -1,227 +1,328 @@
-"""Requests that name an adapter -> streamed answers, all of them in one batch over one copy of the base weights.
+"""Requests that name an adapter -> streamed answers, those of all users in one batch over one copy of the base weights.
 
-Knows nothing of documents, variants or pages. Every row is decoded as if it were alone: its own sampling state, its own
-end; a finished row leaves the batch, so the others do not pay for it.
+Knows nothing of documents, variants or pages of the app. A thread of its own computes step after step; rows join and
+leave between two steps. Every row is decoded as if it were alone: its own sampling state, its own end, its own faults.
 """
 
-import inspect
+import logging
+import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
-import torch
 from torch import Tensor
-from transformers import DynamicCache
 
-from tuning.base import PLAIN_TEMPLATE, Base, end_tokens
-from tuning.dialogues import prompt_ids
+from tuning.attention import kv_shapes
+from tuning.base import Base, end_tokens
+from tuning.batch import Batch
+from tuning.eager import Eager
 from tuning.errors import InputError
-from tuning.lowrank import Switchboard, read_adapter
+from tuning.graphed import Graphed
+from tuning.lowrank import read_adapter
+from tuning.native.step import Native
+from tuning.pages import PAGE, Pages
+from tuning.pool import Pool, affordable_pages
+from tuning.request import Answer, Request
+from tuning.residents import Residents
+from tuning.row import Row, read_request
+from tuning.schedule import WaitingRoom, plan
+from tuning.ticket import Ticket
 
+ROWS = 32
+"""Rows of a batch: eight users with four answers each."""
+WAITING = 64
+WAITING_PER_USER = 16
+POOL_TOKENS = 24_576
+"""Tokens whose keys and values are held, of rows in the making and of earlier ones that may be begun alike again."""
 
-@dataclass(frozen=True)
-class Sampling:
-    """How tokens are chosen."""
-
-    temperature: float = 0.0
-    """0 takes the likeliest token; else logits are divided by it before a draw."""
-    top_p: float = 1.0
-    """Draw among the likeliest tokens that together reach this probability (Holtzman et al. 2020)."""
-    max_tokens: int = 256
-    seed: int = 0
-    """Same request and seed, same text, whatever else is in the batch (up to rounding of the batched products)."""
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.temperature <= 5 and 0 < self.top_p <= 1 and 1 <= self.max_tokens <= 100_000):
-            raise InputError(
-                f"{self}: temperature must lie in 0 to 5, top_p above 0 and up to 1, max_tokens in 1 to 100000."
-            )
-
-
-@dataclass(frozen=True)
-class Request:
-    """One answer wanted: the dialogue so far, and the adapter to answer with (None: the base alone)."""
-
-    messages: Sequence[dict[str, str]]
-    adapter: str | None = None
-    sampling: Sampling = field(default_factory=Sampling)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The state of one answer after a step."""
-
-    text: str = ""
-    tokens: int = 0
-    finished: str = ""
-    """Empty while it grows, then `end` (the model ended it), `length` (max_tokens), or `stopped` (by the user)."""
-    first_token_seconds: float = 0.0
-    seconds: float = 0.0
+log = logging.getLogger(__name__)
 
 
 class Engine:
-    """Decodes for one base model. Calls from several threads wait for one another."""
+    """Answers for one base model."""
 
-    def __init__(self, base: Base) -> None:
+    def __init__(self, base: Base, rows: int = ROWS, pool_tokens: int = POOL_TOKENS) -> None:
+        """Raises InputError where the model is of a kind that cannot be decoded row by row of one batch."""
         self.base = base
-        self._lock = threading.Lock()
-        self._switchboard = Switchboard(base.model)
+        self.shapes = kv_shapes(base.model)
+        weight = next(base.model.parameters())
+        self._pages = Pages(affordable_pages(self.shapes, weight, pool_tokens))
+        self.pool = Pool(self.shapes, self._pages.count, weight)
+        self._residents = Residents(base.model)
+        eager = Eager(base.model, self.pool, self._residents.rows)
+        self._step = Graphed(eager) if base.device.type == "cuda" else eager
+        self._native: Native | None = None
         self._ends = end_tokens(base)
-        self._stops = ("\nUser:", "\nSystem:") if base.tokenizer.chat_template == PLAIN_TEMPLATE else ()
-        self._weight = next(base.model.parameters())
-        self._accepted = frozenset(inspect.signature(base.model.forward).parameters)
+        self._most_rows = rows
+        self._rows: list[Row] = []
+        self._room: WaitingRoom[Row] = WaitingRoom(WAITING, WAITING_PER_USER)
+        self._tasks: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._process = 0
+        self._closing = False
 
     @property
     def adapters(self) -> tuple[str, ...]:
         """Names of the resident adapters."""
-        return self._switchboard.names
-
-    def attach(self, name: str, path: Path) -> None:
-        """Make the adapter in the folder `path` resident as `name`, between two answers. Raises InputError."""
-        pairs = read_adapter(path)
-        with self._lock:
-            self._switchboard.attach(name, pairs)
-
-    def detach(self, name: str) -> None:
-        with self._lock:
-            self._switchboard.detach(name)
-
-    def stream(self, requests: Sequence[Request], stop: threading.Event | None = None) -> Iterator[list[Answer]]:
-        """Decode all requests in one batch; yield the answers' states, in the order of the requests, after each step.
-
-        `stop` ends every answer after the step in progress. Raises InputError for a prompt longer than the model's
-        context or an adapter that is not resident.
-        """
-        rows = [self._row(number, request) for number, request in enumerate(requests)]
-        with self._lock:
-            missing = {row.adapter for row in rows} - {None, *self.adapters}
-            if missing:
-                raise InputError(f"The adapter {missing.pop()} is not loaded; choose one of {list(self.adapters)}.")
-            yield from self._decode(rows, stop or threading.Event())
-
-    def _row(self, number: int, request: Request) -> "_Row":
-        prompt = prompt_ids(self.base.tokenizer, request.messages)
-        room = self.base.context - len(prompt)
-        if room < 1:
-            raise InputError(
-                f"The question with its passages has {len(prompt)} tokens, but {self.base.name} reads "
-                f"{self.base.context}; shorten the question or use fewer passages."
-            )
-        limit = min(room, request.sampling.max_tokens)
-        return _Row(number, prompt, request.adapter, request.sampling, limit)
-
-    def _decode(self, rows: list["_Row"], stop: threading.Event) -> Iterator[list[Answer]]:
-        start = time.perf_counter()
-        answers = [Answer() for _ in rows]
-        batch = _Batch([row.prompt for row in rows], self.base)
-        live = rows
-        self._assign(live)
-        logits = self._forward(batch)
-        while live:
-            for row, scores in zip(live, logits, strict=True):
-                row.take(scores, self._ends)
-                answers[row.number] = self._answer(row, answers[row.number], stop.is_set(), time.perf_counter() - start)
-            keep = [i for i, row in enumerate(live) if not answers[row.number].finished]
-            yield list(answers)
-            if keep and len(keep) < len(live):
-                batch.select(keep)
-            live = [live[i] for i in keep]
-            if live:
-                self._assign(live)
-                batch.extend([row.ids[-1] for row in live])
-                logits = self._forward(batch)
-
-    def _assign(self, rows: Sequence["_Row"]) -> None:
-        self._switchboard.assign([row.adapter for row in rows], self._weight)
-
-    @torch.inference_mode()
-    def _forward(self, batch: "_Batch") -> Tensor:
-        """Logits of the next token, rows x vocabulary, float32 on the CPU; the cache grows by the ids that went in."""
-        optional = {"position_ids": batch.positions, "logits_to_keep": 1}
-        output = self.base.model(
-            input_ids=batch.ids,
-            attention_mask=batch.mask,
-            past_key_values=batch.cache,
-            use_cache=True,
-            **{name: value for name, value in optional.items() if name in self._accepted},
-        )
-        logits: Tensor = output.logits[:, -1]
-        return logits.float().cpu()
-
-    def _answer(self, row: "_Row", before: Answer, stopped: bool, now: float) -> Answer:
-        whole = str(self.base.tokenizer.decode(row.ids, skip_special_tokens=True))
-        text, hit = cut(whole, self._stops)
-        full = len(row.ids) >= row.limit
-        finished = "end" if row.ended or hit else "length" if full else "stopped" if stopped else ""
-        # Bytes of a character that is not whole yet decode to U+FFFD; they wait for the rest.
-        shown = text.strip() if finished else text.rstrip("\ufffd")
-        return Answer(shown, len(row.ids), finished, before.first_token_seconds or now, now)
-
-
-def cut(text: str, stops: Sequence[str]) -> tuple[str, bool]:
-    """`text` up to the first stop string and whether one was hit; a beginning of one at the very end is held back."""
-    hits = [position for stop in stops if (position := text.find(stop)) >= 0]
-    if hits:
-        return text[: min(hits)], True
-    held = max((n for stop in stops for n in range(1, len(stop)) if text.endswith(stop[:n])), default=0)
-    return text[: len(text) - held], False
-
-
-class _Row:
-    """One answer in the making."""
-
-    def __init__(self, number: int, prompt: list[int], adapter: str | None, sampling: Sampling, limit: int) -> None:
-        self.number, self.prompt, self.adapter, self.limit = number, prompt, adapter, limit
-        self._sampling = sampling
-        self._random = torch.Generator().manual_seed(sampling.seed)
-        self.ids: list[int] = []
-        self.ended = False
-
-    def take(self, logits: Tensor, ends: frozenset[int]) -> None:
-        """Choose the next token from `logits` (vocabulary) and keep it."""
-        token = choose(logits, self._sampling, self._random)
-        self.ids.append(token)
-        self.ended = token in ends
-
-
-def choose(logits: Tensor, sampling: Sampling, random: torch.Generator) -> int:
-    """The next token: the likeliest, or a draw from the nucleus.
-
-    The draw is an exponential race (Gumbel-max): each token has noise of its own, so that rounding which reorders two
-    nearly equal tokens, as another batch size does, leaves the draw as it was.
-    """
-    if sampling.temperature == 0:
-        return int(logits.argmax())
-    probabilities = torch.softmax(logits / sampling.temperature, dim=-1)
-    ranked, tokens = probabilities.sort(descending=True, stable=True)
-    outside = tokens[ranked.cumsum(0) - ranked >= sampling.top_p]
-    race = probabilities / torch.empty_like(probabilities).exponential_(generator=random)
-    return int(race.index_fill(0, outside, -1.0).argmax())
-
-
-class _Batch:
-    """The rows' inputs and their cache, padded on the left so that all rows grow at the same end."""
-
-    def __init__(self, prompts: Sequence[list[int]], base: Base) -> None:
-        pad, device = base.tokenizer.pad_token_id, base.device
-        longest = max(map(len, prompts))
-        self.ids = torch.tensor([[pad] * (longest - len(p)) + p for p in prompts], device=device)
-        self.mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=device)
-        self.cache = DynamicCache(config=base.model.config)
+        return self._residents.names
 
     @property
-    def positions(self) -> Tensor:
-        """Position of each id that goes in next, counted from the row's own first token."""
-        return (self.mask.cumsum(1) - 1).clamp(min=0)[:, -self.ids.shape[1] :]
+    def compiled(self) -> bool:
+        """Whether the compiled step serves."""
+        return self._native is not None
 
-    def extend(self, tokens: Sequence[int]) -> None:
-        self.ids = torch.tensor(tokens, device=self.ids.device).unsqueeze(1)
-        self.mask = torch.cat([self.mask, self.mask.new_ones((len(tokens), 1))], dim=1)
+    def attach(self, name: str, path: Path) -> None:
+        """Make the adapter in the folder `path` resident as `name`, while answers go on. Raises InputError.
 
-    def select(self, keep: Sequence[int]) -> None:
-        """Drop the rows that are not in `keep`."""
-        rows = torch.tensor(keep, device=self.mask.device)
-        self.mask = self.mask[rows]
-        self.cache.batch_select_indices(rows)
+        Answers that began with an earlier adapter of this name end with it.
+        """
+        pairs = read_adapter(path)
+        self._residents.check(name, pairs)
+        native = self._native
+        packed = native.pack(pairs) if native else None
+        self._between_steps(lambda: self._residents.seat(name, pairs, packed if native is self._native else None))
+
+    def detach(self, name: str) -> None:
+        self._between_steps(lambda: self._residents.drop(name))
+
+    def use(self, native: Native | None) -> None:
+        """Compute with the compiled step from the next step on; None: with transformers' model code again."""
+
+        def switch() -> None:
+            self._native = native
+            self._residents.use(native)
+
+        self._between_steps(switch)
+
+    def stream(
+        self, requests: Sequence[Request], stop: threading.Event | None = None, user: str = ""
+    ) -> Iterator[list[Answer]]:
+        """The answers' states, in the order of the requests, whenever they have changed, until all are finished.
+
+        `stop`, and closing the iterator, end the answers after the step in progress. Raises InputError for a prompt
+        that is too long or an adapter that is not resident, and Busy where too many wait.
+        """
+        if not requests:
+            return
+        ticket = Ticket(user, len(requests), stop)
+        rows = [
+            Row(request, read_request(request, self.base, self._pages.count * PAGE), ticket, number, self.base)
+            for number, request in enumerate(requests)
+        ]
+        self._between_steps(lambda: self._enter(user, rows))
+        try:
+            yield from ticket.states(lambda: self._thread is not None and self._thread.is_alive())
+        finally:
+            ticket.close()
+
+    def close(self) -> None:
+        """End every answer and the thread."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify_all()
+        if self._thread and self._process == os.getpid():
+            self._thread.join()
+
+    # ---- what other threads ask for runs between two steps ----
+
+    def _between_steps(self, task: Callable[[], Any]) -> None:
+        """Run `task` on the computing thread and wait for it; what it raises is raised here."""
+        done: Future[Any] = Future()
+        with self._wake:
+            if self._closing:
+                raise RuntimeError("The engine is closed.")
+            self._tasks.append((task, done))
+            self._start()
+            self._wake.notify_all()
+        done.result()
+
+    def _start(self) -> None:
+        """A thread is not inherited by a forked process, as a lent GPU's is: each process starts its own."""
+        if self._thread is None or not self._thread.is_alive() or self._process != os.getpid():
+            self._process = os.getpid()
+            self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._tasks or self._rows or len(self._room) or self._closing)
+                tasks, self._tasks = self._tasks, deque()
+                closing = self._closing
+            for task, done in tasks:
+                try:
+                    done.set_result(task())
+                except BaseException as error:
+                    done.set_exception(error)
+            if closing:
+                self._end([*self._rows, *self._room], "stopped")
+                return
+            try:
+                self._turn()
+            except Exception as error:  # a fault of ours: its rows end, the thread and the next request do not
+                log.exception("a step failed")
+                self._end([*self._rows, *self._room], "failed", f"The engine failed ({error!r}); ask again.")
+
+    def _enter(self, user: str, rows: Sequence[Row]) -> None:
+        for row in rows:
+            if row.request.adapter is not None and row.request.adapter not in self.adapters:
+                names = list(self.adapters)
+                raise InputError(f"The adapter {row.request.adapter} is not loaded; choose one of {names}.")
+        self._room.enter(user, rows)
+        for row in rows:  # from here on its adapter stays, whoever drops it
+            row.resident = self._residents.take(row.request.adapter) if row.request.adapter is not None else None
+
+    def _turn(self) -> None:
+        """Rows leave, rows join, one step."""
+        everyone = [*self._rows, *self._room]
+        self._end([row for row in everyone if row.ticket.stopped], "stopped")
+        self._end([row for row in everyone if row.late], "deadline")
+        self._admit()
+        planned = sorted(plan(self._rows), key=lambda one: one[0].slot)  # rows of one adapter share its products
+        if planned:
+            self._compute(planned)
+        elif self._rows or len(self._room):
+            time.sleep(0.001)  # nothing can be computed until somebody leaves; do not burn a core over it
+
+    def _admit(self) -> None:
+        running = Counter(row.ticket.user for row in self._rows)
+        for row in self._room.admit(running, self._fits):
+            self._rows.append(row)
+
+    def _fits(self, row: Row) -> bool | None:
+        """Hold pages for a row, if there are enough, sharing those that begin as it does."""
+        if len(self._rows) >= self._most_rows:
+            return False
+        shared = self._pages.find(row.owner, row.shareable)
+        if any(common(row, other) > len(shared) for other in self._rows if other.reading):
+            return None  # somebody is computing what it would compute
+        pages = self._pages.reserve(shared, row.plan.pages)
+        if pages is None:
+            return False
+        row.begin(pages, len(shared) * PAGE)
+        return True
+
+    # ---- one step ----
+
+    def _compute(self, planned: Sequence[tuple[Row, int]]) -> None:
+        try:
+            logits, wanted = self._forward(planned)
+        except Exception as error:
+            self._isolate(planned, error)
+            return
+        self._take([row for row, _ in planned], logits, wanted)
+
+    def _isolate(self, planned: Sequence[tuple[Row, int]], error: Exception) -> None:
+        """A step failed: without the compiled step, else row by row, so that only the row at fault ends."""
+        if self._native:
+            log.warning("the compiled step failed (%s); going on without it", error)
+            self._native = None
+            self._residents.use(None)
+            self._compute(planned)
+        elif len(planned) > 1:
+            for one in planned:
+                self._compute([one])
+        else:
+            log.warning("an answer failed: %r", error)
+            self._end([planned[0][0]], "failed", f"The model could not compute this answer ({first_line(error)}).")
+
+    def _forward(self, planned: Sequence[tuple[Row, int]]) -> tuple[Tensor, list[range]]:
+        """Logits of all wanted tokens, and which of them are each row's."""
+        ids: list[int] = []
+        positions: list[int] = []
+        sequences: list[int] = []
+        slots: list[int] = []
+        kept: list[int] = []
+        wanted: list[range] = []
+        for number, (row, count) in enumerate(planned):
+            first = len(ids)
+            ids += row.ids[row.computed : row.computed + count]
+            positions += range(row.computed, row.computed + count)
+            sequences += [number] * count
+            slots += [row.slot] * count
+            mine = row.wanted(count)
+            wanted.append(range(len(kept), len(kept) + len(mine)))
+            kept += [first + token for token in mine]
+        nothing = not kept
+        batch = Batch(ids, positions, sequences, [row.pages for row, _ in planned], slots, kept or [0])
+        if self._native:
+            logits = self._native(batch)
+        else:
+            if self._residents.stack() and isinstance(self._step, Graphed):
+                self._step.forget()
+            logits = self._step(batch)
+        for row, count in planned:
+            row.computed += count
+            if row.computed >= len(row.plan.ids) - 1 and row.computed - count < len(row.plan.ids):
+                self._pages.publish(row.owner, row.ids[: row.computed], row.pages)
+        return logits[:0] if nothing else logits, wanted
+
+    def _take(self, rows: Sequence[Row], logits: Tensor, wanted: Sequence[range]) -> None:
+        best, tokens = logits.max(dim=-1) if len(logits) else (logits.new_empty(0), logits.new_empty(0))
+        values, likeliest = best.tolist(), tokens.tolist()
+        ended = []
+        for row, mine in zip(rows, wanted, strict=True):
+            if not mine:
+                continue
+            try:
+                if row.greedy and not abs(values[mine[-1]]) < float("inf"):
+                    raise FloatingPointError
+                scores = logits[mine.start : mine.stop]
+                token = likeliest[mine[-1]] if row.greedy else None
+                row.take(scores if row.greedy else scores.float().cpu(), self._ends, token)
+            except FloatingPointError:
+                who = f"the adapter {row.request.adapter}" if row.request.adapter else self.base.name
+                self._end([row], "failed", f"The scores are not numbers; {who} is broken.")
+            except Exception as error:
+                log.exception("an answer failed")
+                self._end([row], "failed", f"The answer could not be written ({error!r}).")
+            if row.answer.finished:
+                ended.append(row)
+        self._leave(ended)
+        for ticket in {row.ticket for row, mine in zip(rows, wanted, strict=True) if mine}:
+            ticket.publish()
+
+    # ---- leaving ----
+
+    def _end(self, rows: Sequence[Row], reason: str, error: str = "") -> None:
+        for row in rows:
+            row.finish(reason, error)
+        self._leave(rows)
+        for ticket in {row.ticket for row in rows}:
+            ticket.publish()
+
+    def _leave(self, rows: Sequence[Row]) -> None:
+        """Free what finished rows hold; what they computed stays findable, unless it may be wrong."""
+        for row in rows:
+            self._room.leave(row)
+            if row in self._rows:
+                self._rows.remove(row)
+            if row.pages:
+                if row.answer.finished != "failed":
+                    self._pages.publish(row.owner, row.ids[: row.computed], row.pages)
+                self._pages.release(row.pages)
+                row.pages = []
+            if row.resident:
+                resident, row.resident = row.resident, None
+                self._residents.give_back(resident)
+
+
+def common(row: Row, other: Row) -> int:
+    """Full pages that `row` could share with `other` once that one is computed."""
+    if row.owner != other.owner:
+        return 0
+    alike = 0
+    for ours, theirs in zip(row.shareable, other.plan.ids, strict=False):
+        if ours != theirs:
+            break
+        alike += 1
+    return alike // PAGE
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).split("\n", 1)[0][:200]

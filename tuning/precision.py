@@ -1,4 +1,6 @@
-"""The number format in which this processor decodes soonest, found by timing one step and then remembered.
+"""The number format of the weights: the one in which this processor decodes soonest, or 8 bits where that is wanted.
+
+The soonest is found by timing one step and then remembered.
 
 bf16 halves the bytes that a step reads, but a processor without bf16 units computes it slower than fp32.
 """
@@ -11,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 Loader = Callable[[torch.dtype], PreTrainedModel]
@@ -82,3 +85,20 @@ def remember(memory: Path, dtype: str) -> None:
     temporary = memory.with_name(f".{memory.name}-{os.getpid()}")
     temporary.write_text(json.dumps({**recall(memory), processor(): dtype}, indent=1), encoding="utf-8")
     temporary.replace(memory)
+
+
+def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """out x in -> the same in whole numbers of -127 to 127, and the step of each output (out, fp32)."""
+    step = weight.float().abs().amax(dim=1).clamp(min=1e-12) / 127
+    return (weight.float() / step[:, None]).round().to(torch.int8), step
+
+
+@torch.no_grad()
+def round_weights(model: nn.Module) -> None:
+    """Round the weights of all linear layers, in place, to what `quantise` keeps of them."""
+    done: set[int] = set()
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear) and id(layer.weight) not in done:
+            whole, step = quantise(layer.weight)
+            layer.weight.copy_(whole.float() * step[:, None])
+            done.add(id(layer.weight))

@@ -120,7 +120,7 @@ def test_a_failure_while_decoding_reaches_the_reader(loaded: Workbench) -> None:
         ("  ", SETUP, "question is empty"),
         ("x" * 5000, SETUP, "shorten it to 4000"),
         (QUESTION, replace(SETUP, passages=11), "choose 1 to 10"),
-        (QUESTION, replace(SETUP, temperature=9.0), "temperature must lie in"),
+        (QUESTION, replace(SETUP, temperature=9.0), "temperature 9.0 must lie in"),
         (QUESTION, replace(SETUP, adapter="nobody"), "nobody"),
         (QUESTION, replace(SETUP, index="nowhere"), "nowhere"),
         ("word " * 700, SETUP, "shorten the question"),

@@ -4,7 +4,7 @@ from itertools import product
 
 from eval.variants import IDS, VARIANTS, four_requests
 from rag.index import Hit
-from tuning.engine import Sampling
+from tuning.request import Sampling
 
 HIT = Hit("harbour.txt", 1, "The scales stand by the pier.", 0.5, 0.5, None, 0, 29, "")
 
