@@ -136,7 +136,7 @@ class Row:
             return
         if likeliest is None:
             last = logits[-1]
-            if not last.isfinite().any() or last.isnan().any():
+            if last.isnan().any() or not abs(float(last.max())) < float("inf"):
                 raise FloatingPointError
             likeliest = self._sampler.choose(last)
             if self.request.logprobs:

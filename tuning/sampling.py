@@ -3,6 +3,7 @@
 A row is drawn by itself from its own random numbers, so that its text does not depend on who else is in the batch.
 """
 
+import random
 from collections.abc import Sequence
 
 import torch
@@ -12,6 +13,8 @@ from tuning.request import Sampling
 
 CANDIDATES = 1024
 """Tokens that are ranked first; the whole vocabulary only where these do not reach `top_p`."""
+COLDEST = 1e-30
+"""Temperatures below count as this one, which is as good as 0 and divides logits without overflow."""
 
 
 class Sampler:
@@ -19,7 +22,7 @@ class Sampler:
 
     def __init__(self, sampling: Sampling, prompt: Sequence[int]) -> None:
         self._sampling = sampling
-        self._random = torch.Generator().manual_seed(sampling.seed)
+        self._random = random.Random(sampling.seed)  # torch's generator would heed only 32 bits of the seed
         self._seen = set(prompt) if sampling.repetition_penalty != 1 else set()
 
     @property
@@ -32,7 +35,8 @@ class Sampler:
         sampling = self._sampling
         if sampling.repetition_penalty != 1:
             logits = penalised(logits, sorted(self._seen), sampling.repetition_penalty)
-        token = int(logits.argmax()) if sampling.temperature == 0 else self._draw(logits / sampling.temperature)
+        greedy = sampling.temperature == 0
+        token = int(logits.argmax()) if greedy else self._draw(logits / max(sampling.temperature, COLDEST))
         if sampling.repetition_penalty != 1:
             self._seen.add(token)
         return token
@@ -42,7 +46,7 @@ class Sampler:
         equal tokens leaves the draw as it was."""
         tokens, probabilities = kept(logits, self._sampling)
         cumulative = probabilities.double().cumsum(0)
-        point = torch.rand((), generator=self._random, dtype=torch.double) * cumulative[-1]
+        point = self._random.random() * cumulative[-1]
         return int(tokens[int(torch.searchsorted(cumulative, point, right=True).clamp(max=len(tokens) - 1))])
 
 
@@ -57,16 +61,16 @@ def kept(logits: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
     """The tokens that may be drawn, by ascending id, and their probabilities (of all tokens after top_k, not summing to
     1). The likeliest token is always among them."""
     limit = min(sampling.top_k or len(logits), len(logits))
-    if limit == len(logits) and sampling.top_p == 1:  # nothing needs ranking
+    unlimited = limit == len(logits)
+    if unlimited and sampling.top_p == 1:  # nothing needs ranking
         probabilities = torch.softmax(logits, dim=-1)
         chosen = (probabilities >= sampling.min_p * probabilities.max()).nonzero()[:, 0]
         return chosen, probabilities[chosen]
-    # What lies outside the ranked candidates still counts in the sum that probabilities are shares of.
-    normal = torch.logsumexp(logits, dim=-1) if limit == len(logits) else None
-    for width in (min(limit, CANDIDATES), limit):
+    for width in (min(limit, CANDIDATES), limit) if unlimited else (limit,):
         scores, tokens = logits.topk(width)
-        probabilities = (scores - (normal if normal is not None else scores.logsumexp(0))).exp()
-        if width == limit or float(probabilities.sum()) > sampling.top_p:
+        # What lies outside the ranked candidates still counts in the sum that probabilities are shares of.
+        probabilities = (scores - (logits if unlimited else scores).logsumexp(0)).exp()
+        if float(probabilities.sum()) > sampling.top_p:
             break
     before = probabilities.cumsum(0) - probabilities
     inside = (before < sampling.top_p) & (probabilities >= sampling.min_p * probabilities[0])

@@ -17,7 +17,8 @@ T = TypeVar("T")
 class WaitingRoom(Generic[T]):
     """Rows that wait for a place in the batch, by user. None waits behind another's queue.
 
-    No user can fill it, but for one call of any size that is let in where nobody waits.
+    No user can fill it: a call of any size is let in where its user has none waiting, and takes no more room from the
+    others than `places_per_user`.
     """
 
     def __init__(self, places: int, places_per_user: int) -> None:
@@ -35,7 +36,8 @@ class WaitingRoom(Generic[T]):
         own = len(self._queues.get(user, ()))
         if own and own + len(rows) > self._places_per_user:
             raise Busy(own)
-        if len(self) and len(self) + len(rows) > self._places:
+        others = sum(min(len(queue), self._places_per_user) for name, queue in self._queues.items() if name != user)
+        if others and others + min(own + len(rows), self._places_per_user) > self._places:
             raise Busy(len(self))
         if rows:
             self._queues.setdefault(user, []).extend(rows)

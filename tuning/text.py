@@ -37,8 +37,7 @@ class Text:
             self._grow(self._spelt())
             self._settled = len(self._ids)
         if not self.stopped:
-            self.shown = self._whole.lstrip()
-        self.shown = self.shown.rstrip()
+            self.shown = self._whole.strip()
 
     def _spelt(self) -> str:
         settled = self._decode(self._ids[self._start : self._settled])
@@ -52,10 +51,16 @@ class Text:
     def _grow(self, fresh: str) -> None:
         searched = max(0, len(self._whole) - self._longest)
         self._whole += fresh
-        hits = [position for stop in self._stops if (position := self._whole.find(stop, searched)) >= 0]
+        # Of stop strings that overlap, the one completed first counts: so it does not matter where tokens meet.
+        hits = [
+            (position + len(stop), position)
+            for stop in self._stops
+            if (position := self._whole.find(stop, searched)) >= 0
+        ]
         self.stopped = bool(hits)
         held = max(
             (n for stop in self._stops for n in range(1, len(stop)) if self._whole.endswith(stop[:n])), default=0
         )
-        end = min(hits) if hits else len(self._whole) - held
-        self.shown = self._whole[:end].lstrip()  # a model may open with the line break that follows its turn's head
+        end = min(hits)[1] if hits else len(self._whole) - held
+        # A model may open with the line break that follows its turn's head; a last space waits for what it separates.
+        self.shown = self._whole[:end].strip()
