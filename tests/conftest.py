@@ -30,6 +30,12 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def compiled_folder() -> Path:
+    """Where the app keeps compiled steps: the default model's takes a minute, and `make run` wants the same file."""
+    return REPO / "data" / "local" / "compiled"
+
+
+@pytest.fixture(scope="session")
 def real_base() -> Path:
     """The default base model, fetched once and kept where the app keeps it, since tests share it with `make run`."""
     from tuning.errors import InputError

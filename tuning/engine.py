@@ -5,14 +5,10 @@ leave between two steps. Every row is decoded as if it were alone: its own sampl
 """
 
 import logging
-import os
 import threading
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -31,6 +27,7 @@ from tuning.residents import Residents
 from tuning.row import Row, read_request
 from tuning.schedule import WaitingRoom, plan
 from tuning.ticket import Ticket
+from tuning.turns import Turns
 
 ROWS = 32
 """Rows of a batch: eight users with four answers each."""
@@ -60,11 +57,7 @@ class Engine:
         self._most_rows = rows
         self._rows: list[Row] = []
         self._room: WaitingRoom[Row] = WaitingRoom(WAITING, WAITING_PER_USER)
-        self._tasks: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
-        self._wake = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._process = 0
-        self._closing = False
+        self._turns = Turns(self._turn, "engine")
 
     @property
     def adapters(self) -> tuple[str, ...]:
@@ -85,10 +78,10 @@ class Engine:
         self._residents.check(name, pairs)
         native = self._native
         packed = native.pack(pairs) if native else None
-        self._between_steps(lambda: self._residents.seat(name, pairs, packed if native is self._native else None))
+        self._turns.between(lambda: self._residents.seat(name, pairs, packed if native is self._native else None))
 
     def detach(self, name: str) -> None:
-        self._between_steps(lambda: self._residents.drop(name))
+        self._turns.between(lambda: self._residents.drop(name))
 
     def use(self, native: Native | None) -> None:
         """Compute with the compiled step from the next step on; None: with transformers' model code again."""
@@ -97,7 +90,7 @@ class Engine:
             self._native = native
             self._residents.use(native)
 
-        self._between_steps(switch)
+        self._turns.between(switch)
 
     def stream(
         self, requests: Sequence[Request], stop: threading.Event | None = None, user: str = ""
@@ -114,59 +107,17 @@ class Engine:
             Row(request, read_request(request, self.base, self._pages.count * PAGE), ticket, number, self.base)
             for number, request in enumerate(requests)
         ]
-        self._between_steps(lambda: self._enter(user, rows))
+        self._turns.between(lambda: self._enter(user, rows))
         try:
-            yield from ticket.states(lambda: self._thread is not None and self._thread.is_alive())
+            yield from ticket.states(lambda: self._turns.alive)
         finally:
             ticket.close()
 
     def close(self) -> None:
         """End every answer and the thread."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify_all()
-        if self._thread and self._process == os.getpid():
-            self._thread.join()
+        self._turns.close(lambda: self._end(self._everyone, "stopped"))
 
-    # ---- what other threads ask for runs between two steps ----
-
-    def _between_steps(self, task: Callable[[], Any]) -> None:
-        """Run `task` on the computing thread and wait for it; what it raises is raised here."""
-        done: Future[Any] = Future()
-        with self._wake:
-            if self._closing:
-                raise RuntimeError("The engine is closed.")
-            self._tasks.append((task, done))
-            self._start()
-            self._wake.notify_all()
-        done.result()
-
-    def _start(self) -> None:
-        """A thread is not inherited by a forked process, as a lent GPU's is: each process starts its own."""
-        if self._thread is None or not self._thread.is_alive() or self._process != os.getpid():
-            self._process = os.getpid()
-            self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
-            self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._tasks or self._rows or len(self._room) or self._closing)
-                tasks, self._tasks = self._tasks, deque()
-                closing = self._closing
-            for task, done in tasks:
-                try:
-                    done.set_result(task())
-                except BaseException as error:
-                    done.set_exception(error)
-            if closing:
-                self._end([*self._rows, *self._room], "stopped")
-                return
-            try:
-                self._turn()
-            except Exception as error:  # a fault of ours: its rows end, the thread and the next request do not
-                log.exception("a step failed")
-                self._end([*self._rows, *self._room], "failed", f"The engine failed ({error!r}); ask again.")
+    # ---- on the computing thread ----
 
     def _enter(self, user: str, rows: Sequence[Row]) -> None:
         for row in rows:
@@ -177,17 +128,23 @@ class Engine:
         for row in rows:  # from here on its adapter stays, whoever drops it
             row.resident = self._residents.take(row.request.adapter) if row.request.adapter is not None else None
 
-    def _turn(self) -> None:
-        """Rows leave, rows join, one step."""
-        everyone = [*self._rows, *self._room]
-        self._end([row for row in everyone if row.ticket.stopped], "stopped")
-        self._end([row for row in everyone if row.late], "deadline")
-        self._admit()
-        planned = sorted(plan(self._rows), key=lambda one: one[0].slot)  # rows of one adapter share its products
-        if planned:
-            self._compute(planned)
-        elif self._rows or len(self._room):
-            time.sleep(0.001)  # nothing can be computed until somebody leaves; do not burn a core over it
+    @property
+    def _everyone(self) -> list[Row]:
+        return [*self._rows, *self._room]
+
+    def _turn(self) -> bool:
+        """Rows leave, rows join, one step. Returns whether anybody is left."""
+        try:
+            self._end([row for row in self._everyone if row.ticket.stopped], "stopped")
+            self._end([row for row in self._everyone if row.late], "deadline")
+            self._admit()
+            planned = plan(self._rows)
+            if planned:
+                self._compute(sorted(planned, key=lambda one: one[0].slot))  # rows of one adapter share its products
+        except Exception as error:  # a fault of ours: its rows end, the thread and the next request do not
+            log.exception("a step failed")
+            self._end(self._everyone, "failed", f"The engine failed ({error!r}); ask again.")
+        return bool(self._everyone)
 
     def _admit(self) -> None:
         running = Counter(row.ticket.user for row in self._rows)
@@ -257,9 +214,9 @@ class Engine:
                 self._step.forget()
             logits = self._step(batch)
         for row, count in planned:
+            if row.reading:  # others may wait for these very pages
+                self._pages.publish(row.owner, row.ids[: row.computed + count], row.pages)
             row.computed += count
-            if row.computed >= len(row.plan.ids) - 1 and row.computed - count < len(row.plan.ids):
-                self._pages.publish(row.owner, row.ids[: row.computed], row.pages)
         return logits[:0] if nothing else logits, wanted
 
     def _take(self, rows: Sequence[Row], logits: Tensor, wanted: Sequence[range]) -> None:

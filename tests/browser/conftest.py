@@ -48,13 +48,15 @@ class Visit:
 
 
 @pytest.fixture(scope="module")
-def app(real_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+def app(real_base: Path, compiled_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     """`python app.py` with the real model, on a free port."""
     if not CHROMIUM:
         pytest.skip("no Chromium on this machine: install Debian's package chromium")
     home = tmp_path_factory.mktemp("app-home")
     (home / "base").mkdir()
     (home / "base" / real_base.name).symlink_to(real_base)
+    compiled_folder.mkdir(parents=True, exist_ok=True)
+    (home / "compiled").symlink_to(compiled_folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import linear, scaled_dot_product_attention
 
+from tests.conftest import REPO
 from tests.tiny import make_adapter
 from tests.tuning.engines import FAMILIES, QUESTIONS, ask, final, make_base, make_family
 from tuning.base import Base
@@ -282,6 +283,28 @@ def test_answers_go_on_while_the_step_is_switched(compiled: Path, tiny_base_path
     *_, [answer] = stream
     assert engine.compiled
     assert answer.text == expected
+
+
+def test_the_default_model_in_bf16_says_the_same_alone_and_among_others(real_base: Path, compiled_folder: Path) -> None:
+    """The heart of a fair comparison: prompts of all lengths, read in other pieces, beside other users' rows."""
+    engine = Engine(make_base(real_base, torch.bfloat16))
+    WarmUp(engine, compiled_folder).run()
+    assert engine.compiled
+    engine.attach("samples", REPO / "data" / "samples" / "adapter" / "samples")
+    long = "The lighthouse keeper wrote in her log that " * 90
+    requests = [
+        ask(text, name, max_tokens=40, temperature=temperature, seed=number)
+        for number, text in enumerate(["Tell me a story.", "What is a loamer?", f"{long} What did she do?"])
+        for name in (None, "samples")
+        for temperature in (0.0, 0.9)
+    ]
+    alone = []
+    for request in requests:
+        alone.append(final(engine, request)[0])
+        engine._turns.between(engine._pages.forget)
+    together = final(engine, *requests)
+    assert [answer.text for answer in together] == [answer.text for answer in alone]
+    assert len({answer.text for answer in alone}) > 9
 
 
 # ---- where it cannot be had ----

@@ -34,7 +34,9 @@ def compiler() -> str | None:
 
 
 def kernels_file(folder: Path) -> Path:
-    return folder / f"kernels-{digest(KERNELS.read_text(encoding='utf-8'), FLAGS, processor())}.so"
+    """Where the operators stand, compiled or not."""
+    sources = [path.read_text(encoding="utf-8") for path in sorted([KERNELS, *KERNELS.parent.glob("*.h")])]
+    return folder / f"kernels-{digest(sources, FLAGS, processor())}.so"
 
 
 def graph_file(folder: Path, model: PreTrainedModel) -> Path:
