@@ -1,5 +1,7 @@
 # The app alone, on a CPU: docker build -t fourfold . && docker run -p 7860:7860 -v fourfold:/state fourfold
 FROM python:3.12-slim
+# The compiler makes the decoder fast on whatever processor the container runs on; without it the app is slower.
+RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 RUN useradd --create-home --uid 1000 user && mkdir /state && chown user /state
 USER user
 WORKDIR /home/user/fourfold

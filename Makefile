@@ -25,6 +25,10 @@ check: setup ## style and types
 
 bench: setup ## measurements; see tests/bench
 	$(BIN)/python -m tests.bench decode
+	$(BIN)/python -m tests.bench users
+	$(BIN)/python -m tests.bench turns
+	$(BIN)/python -m tests.bench memory
+	$(BIN)/python -m tests.bench int8
 	$(BIN)/python -m tests.bench page
 
 requirements: setup ## requirements.txt for a Space, from pyproject.toml

@@ -1,64 +1,110 @@
-"""Four answers (two with an adapter): our one batch against what transformers and peft offer, on the default base.
+"""Four answers (two with an adapter): our one batch against what transformers, peft and llama.cpp offer.
 
-`sequence` is four `generate()` calls one after another, `adapter_names` peft's own mixed batch, `engine` ours; all
-write the same number of greedy tokens. The adapter is the tracked sample.
+`sequence` is four `generate()` calls one after another, `adapter_names` peft's own mixed batch. `engine` is ours with
+the compiled step, `eager` ours before it is compiled, `one_pane` a single answer of the base; `int8` and
+`int8_one_pane` are ours with weights of 8 bits. `llama_cpp` writes the four one after another, all without the adapter,
+from weights of about 5 bits. All write the same number of greedy tokens after prompts of the same length, with as many
+threads; no prompt begins as an earlier one or another pane's does, so everybody computes all of them.
 """
 
-import statistics
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from peft import PeftModel
 
-from tests.conftest import REPO
-from tuning.base import Base, load_base
+from tests.bench import llama
+from tests.bench.apart import Make, Way, in_turns, medians
+from tests.bench.loading import ADAPTER, HOME, PANES, ask, four, make_base, make_engine
+from tuning.base import load_tokenizer
 from tuning.dialogues import prompt_ids
-from tuning.engine import Engine, Request, Sampling
 
 TOKENS = 48
-ADAPTER = REPO / "data" / "samples" / "adapter" / "samples"
-QUESTION = [{"role": "user", "content": "Write a long letter to a friend about a walk by the sea."}]
-HOME = REPO / "data" / "local"
-Way = Callable[[], None]
+Prompts = Sequence[Sequence[Sequence[int]]]
+"""Token ids, by round and pane."""
+RATIOS = (
+    ("sequence", "engine"),
+    ("adapter_names", "engine"),
+    ("llama_cpp", "engine"),
+    ("eager", "engine"),
+    ("engine", "one_pane"),
+    ("engine", "int8"),
+    ("sequence", "int8"),
+    ("adapter_names", "int8"),
+    ("llama_cpp", "int8"),
+    ("int8", "int8_one_pane"),
+)
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """Median seconds of each way and the ratios to ours."""
-    ways = {"sequence": in_sequence(), "adapter_names": in_one_generate(), "engine": in_the_engine()}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            if number:  # the first round warms up
-                seconds[name].append(time.perf_counter() - start)
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    ours = medians["engine"]
+    """Median seconds of each way, and the ratios."""
+    tokenizer, threads = load_tokenizer(None, HOME), torch.get_num_threads()
+    prompts = [[prompt_ids(tokenizer, one.messages) for one in four(number, TOKENS)] for number in range(rounds + 1)]
+    ways: dict[str, Make] = {
+        "sequence": (in_sequence, (prompts,)),
+        "adapter_names": (in_one_generate, (prompts,)),
+        "engine": (in_the_engine, ()),
+        "eager": (in_the_engine, (4, False, False)),
+        "one_pane": (in_the_engine, (1,)),
+        "int8": (in_the_engine, (4, True)),
+        "int8_one_pane": (in_the_engine, (1, True)),
+    }
+    lacking = llama.missing()
+    if not lacking:
+        ways["llama_cpp"] = (llama.one_after_another, (prompts, TOKENS, threads))
+    seconds = medians(in_turns(ways, rounds))
     return {
-        "ratios": {f"{name} / engine": medians[name] / ours for name in ("sequence", "adapter_names")},
-        "median_seconds": medians,
+        "ratios": {f"{a} / {b}": seconds[a] / seconds[b] for a, b in RATIOS if a in seconds},
+        "median_seconds": seconds,
         "tokens_per_answer": TOKENS,
         "rounds": rounds,
-        "threads": torch.get_num_threads(),
+        "threads": threads,
+        "skipped": {"llama_cpp": lacking} if lacking else {},
     }
 
 
-def load() -> Base:
-    return load_base(None, HOME)
+def in_sequence(prompts: Prompts) -> Way:
+    model = peft_model()
+
+    def run(number: int) -> None:
+        for ids, adapter in zip(prompts[number], PANES, strict=True):
+            with nullcontext() if adapter else model.disable_adapter():
+                model.generate(**options([ids]))
+
+    return run
 
 
-def peft_model() -> tuple[PeftModel, torch.Tensor]:
-    base = load()
+def in_one_generate(prompts: Prompts) -> Way:
+    model = peft_model()
+    names = ["default" if adapter else "__base__" for adapter in PANES]
+
+    def run(number: int) -> None:
+        model.generate(**options(prompts[number]), adapter_names=names)
+
+    return run
+
+
+def in_the_engine(panes: int = 4, int8: bool = False, compiled: bool = True) -> Way:
+    engine = make_engine(int8, compiled)
+
+    def run(number: int) -> None:
+        ask(engine, four(number, TOKENS)[:panes])
+        assert engine.compiled == compiled
+
+    return run
+
+
+def peft_model() -> PeftModel:
+    base = make_base()
     model = PeftModel.from_pretrained(base.model, ADAPTER).to(base.dtype)
     model.train(False)
     model.generation_config.eos_token_id = None  # every way writes all its tokens
-    return model, torch.tensor([prompt_ids(base.tokenizer, QUESTION)])
+    return model
 
 
-def options(ids: torch.Tensor) -> dict[str, Any]:
+def options(prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
+    ids = torch.tensor(prompts)
     return {
         "input_ids": ids,
         "attention_mask": torch.ones_like(ids),
@@ -67,41 +113,3 @@ def options(ids: torch.Tensor) -> dict[str, Any]:
         "do_sample": False,
         "pad_token_id": 0,
     }
-
-
-def in_sequence() -> Way:
-    model, ids = peft_model()
-
-    def run() -> None:
-        for tuned in (False, True, False, True):
-            if tuned:
-                model.generate(**options(ids))
-            else:
-                with model.disable_adapter():
-                    model.generate(**options(ids))
-
-    return run
-
-
-def in_one_generate() -> Way:
-    model, ids = peft_model()
-    names = ["__base__", "default", "__base__", "default"]
-
-    def run() -> None:
-        model.generate(**options(ids.repeat(4, 1)), adapter_names=names)
-
-    return run
-
-
-def in_the_engine() -> Way:
-    engine = Engine(load())
-    engine.attach("samples", Path(ADAPTER))
-    engine._ends = frozenset()  # every way writes all its tokens
-    sampling = Sampling(max_tokens=TOKENS)
-    requests = [Request(QUESTION, adapter, sampling) for adapter in (None, "samples", None, "samples")]
-
-    def run() -> None:
-        for _ in engine.stream(requests):
-            pass
-
-    return run

@@ -1,0 +1,58 @@
+"""Ways to do the same thing, each in a process of its own, measured in turns.
+
+Apart, because a process that has had several pools of threads makes all of them wait differently, and because nobody's
+memory or settings shall be another's. In turns, because a machine's other work then slows all ways alike. The processes
+sleep while it is not their turn.
+"""
+
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from typing import Any
+
+Way = Callable[[int], Any]
+"""Does it once, with inputs that belong to the round's number."""
+Make = tuple[Callable[..., Way], tuple[Any, ...]]
+"""What makes a way, called in the way's own process, and its arguments."""
+
+
+def in_turns(ways: Mapping[str, Make], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each way in every round but a first one, which warms up."""
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    processes = []
+    try:
+        for name, make in ways.items():
+            pipes[name], theirs = context.Pipe()
+            processes.append(context.Process(target=_serve, args=(make, theirs), daemon=True, name=name))
+            processes[-1].start()
+            theirs.close()
+            pipes[name].recv()  # one after another, so that two never compile the same
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for number in range(rounds + 1):
+            for name, pipe in pipes.items():
+                pipe.send(number)
+                taken = pipe.recv()
+                if number:
+                    seconds[name].append(taken)
+        return seconds
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+def _serve(make: Make, pipe: Connection) -> None:
+    way = make[0](*make[1])
+    pipe.send(None)
+    while True:
+        number = pipe.recv()
+        start = time.perf_counter()
+        way(number)
+        pipe.send(time.perf_counter() - start)
+
+
+def medians(seconds: Mapping[str, list[float]]) -> dict[str, float]:
+    return {name: statistics.median(values) for name, values in seconds.items()}
