@@ -86,6 +86,7 @@ inline void transpose(__m512i (&r)[LANES]) {
 #endif
 
 constexpr int64_t MOST_WIDTH = 512;  // of a head
+constexpr int64_t AHEAD = 8;         // tokens; their places are scattered, so that the processor cannot guess them
 
 // scores[i * stride .. + 16) = 16 keys, which stand at `offsets`, against query i of `number`.
 template <class X>
@@ -97,7 +98,10 @@ void score(const X* keys, const int64_t* offsets, const X* const* queries, int64
       __m512i pairs[MOST_WIDTH / 2];  // pair by pair of a head's numbers, those of the 16 keys side by side
       for (int64_t block = 0; block < width / 2; block += LANES) {
         __m512i rows[LANES];
-        for (int64_t t = 0; t < LANES; ++t) rows[t] = load<__m512i>(keys + offsets[t] + 2 * block);
+        for (int64_t t = 0; t < LANES; ++t) {
+          rows[t] = load<__m512i>(keys + offsets[t] + 2 * block);
+          __builtin_prefetch(keys + offsets[t + LANES] + 2 * block);
+        }
         transpose(rows);
         for (int64_t t = 0; t < LANES; ++t) pairs[block + t] = rows[t];
       }
@@ -145,14 +149,14 @@ void weigh(const X* values, const int64_t* offsets, int64_t count, const float* 
   Floats sum[QUERIES][VECTORS] = {};
   for (int64_t t = 0; t < count; ++t) {
     const X* value = values + offsets[t] + from;
+    __builtin_prefetch(values + offsets[t + AHEAD] + from);
     for (int v = 0; v < VECTORS; ++v) {
       const Floats part = widen16(value + v * LANES);
       for (int i = 0; i < QUERIES; ++i) sum[i][v] += part * weights[i * stride + t];
     }
   }
   for (int i = 0; i < QUERIES; ++i)
-    for (int v = 0; v < VECTORS; ++v)
-      for (int64_t n = 0; n < LANES; ++n) narrow(sum[i][v][n], to[i] + from + v * LANES + n);
+    for (int v = 0; v < VECTORS; ++v) store(sum[i][v], to[i] + from + v * LANES);
 }
 
 template <int QUERIES, class X>
@@ -184,9 +188,9 @@ void attend_head(const Place& place, const X* keys, const X* values, const X* co
   static thread_local std::vector<float> scratch;
   static thread_local std::vector<int64_t> offsets;
   scratch.resize(number * padded);
-  offsets.resize(padded);
+  offsets.resize(padded + LANES);  // the last ones are looked at ahead, never used
   float* const scores = scratch.data();
-  for (int64_t t = 0; t < padded; ++t) offsets[t] = place(first + std::min(t, longest - 1), head);
+  for (int64_t t = 0; t < padded + LANES; ++t) offsets[t] = place(first + std::min(t, longest - 1), head);
   for (int64_t t = 0; t < padded; t += LANES)
     score(keys, offsets.data() + t, queries, number, place.width, scaling, scores + t, padded);
   for (int64_t i = 0; i < number; ++i) softmax(scores + i * padded, counts[i], padded);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "context.h"
@@ -33,23 +34,30 @@ void run_linear(const int32_t* chosen, const Group& group, const X* x, X* y, int
   const float* bias = group.bias.numel() ? data<float>(group.bias) : nullptr;
   const W* weight = data<W>(group.weight);
 
-  if (most)
-    parallel(rank_blocks, [&](int64_t block) {
-      for (int64_t m = 0, count; m < rows; m += count) {  // neighbouring rows of one adapter share a tile
-        const Pair* pair = pairs[m];
-        count = 1;
-        while (m + count < rows && count < MOST_ROWS && pairs[m + count] == pair) ++count;
-        if (!pair || block * BLOCK >= pair->ranks) continue;
-        const X* from[MOST_ROWS];
-        for (int i = 0; i < count; ++i) from[i] = x + (m + i) * inputs;
-        Floats acc[MOST_ROWS][2] = {};
-        any_tile(count, data<X>(pair->down) + block * inputs * BLOCK, from, inputs / 2, acc);
-        for (int i = 0; i < count; ++i)
-          for (int64_t r = 0; r < BLOCK; ++r)
-            narrow(acc[i][r / LANES][r % LANES], ranks + (m + i) * stride + block * BLOCK + r);
-      }
-    });
-  parallel(blocks, [&](int64_t block) {
+  // A block of ranks of all rows that have some; neighbouring rows of one adapter share a tile.
+  const auto compute_ranks = [&](int64_t block) {
+    for (int64_t m = 0, count; m < rows; m += count) {
+      const Pair* pair = pairs[m];
+      count = 1;
+      while (m + count < rows && count < MOST_ROWS && pairs[m + count] == pair) ++count;
+      if (!pair || block * BLOCK >= pair->ranks) continue;
+      const X* from[MOST_ROWS];
+      for (int i = 0; i < count; ++i) from[i] = x + (m + i) * inputs;
+      Floats acc[MOST_ROWS][2] = {};
+      any_tile(count, data<X>(pair->down) + block * inputs * BLOCK, from, inputs / 2, acc);
+      for (int i = 0; i < count; ++i)
+        for (int h = 0; h < 2; ++h) store(acc[i][h], ranks + (m + i) * stride + block * BLOCK + h * LANES);
+    }
+  };
+  // The ranks are the first pieces of the same loop: who comes to need them waits a moment at most.
+  std::atomic<int64_t> ready{0};
+  parallel(rank_blocks + blocks, [&](int64_t task) {
+    if (task < rank_blocks) {
+      compute_ranks(task);
+      ready.fetch_add(1);
+      return;
+    }
+    const int64_t block = task - rank_blocks;
     const int64_t first = block * BLOCK, width = std::min(BLOCK, outputs - first);
     for (int64_t start = 0; start < rows; start += MOST_ROWS) {
       const int count = int(std::min<int64_t>(MOST_ROWS, rows - start));
@@ -65,6 +73,7 @@ void run_linear(const int32_t* chosen, const Group& group, const X* x, X* y, int
         int alike = 1;
         while (i + alike < count && pairs[start + i + alike] == pair) ++alike;
         if (pair && pair->ranks) {
+          while (ready.load() < rank_blocks) relax();
           const int64_t begin = data<int32_t>(pair->begin)[block];
           const X* lows[MOST_ROWS];
           for (int j = 0; j < alike; ++j) lows[j] = ranks + (start + i + j) * stride + begin;
@@ -80,7 +89,8 @@ void run_linear(const int32_t* chosen, const Group& group, const X* x, X* y, int
         if (bias)
           for (int h = 0; h < 2; ++h) acc[i][h] += load<Floats>(bias + first + h * LANES);
         X* to = y + (start + i) * outputs + first;
-        for (int64_t n = 0; n < width; ++n) narrow(acc[i][n / LANES][n % LANES], to + n);
+        for (int h = 0; h < 2 && h * LANES < width; ++h)
+          store(acc[i][h], to + h * LANES, std::min(LANES, width - h * LANES));
       }
     }
   });

@@ -45,6 +45,20 @@ inline void narrow(float f, uint16_t* to) {  // to the nearest, ties to even; wh
   *to = f != f ? 0x7fc0 : uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
+// The first `count` of 16 numbers.
+inline void store(Floats v, float* to, int64_t count = LANES) { std::memcpy(to, &v, count * sizeof(float)); }
+inline void store(Floats v, uint16_t* to, int64_t count = LANES) {
+#ifdef FOURFOLD_DPBF16
+  const auto rounded = (__m256i)_mm512_cvtneps_pbh((__m512)v);
+  if (count == LANES)
+    std::memcpy(to, &rounded, sizeof(rounded));
+  else
+    std::memcpy(to, &rounded, count * sizeof(uint16_t));
+#else
+  for (int64_t i = 0; i < count; ++i) narrow(v[i], to + i);
+#endif
+}
+
 inline Floats widen16(const float* from) { return load<Floats>(from); }
 inline Floats widen16(const uint16_t* from) {
   return as_floats(__builtin_convertvector(load<Halves>(from), Words) << 16);
