@@ -2,7 +2,9 @@
 
 Every user asks for four answers in a thread of its own, as the pages do: once all four with the bare question, once two
 of them with the app's usual three passages in front of it. Everybody's prompts are computed, since no two begin alike.
-The newcomer asks while seven others' answers grow, all of which are still growing when the newcomer is through.
+Then the same is asked again, so that all but a prompt's last tokens are known and what remains is writing: reading
+keeps all cores busy by itself, so that company cannot make it faster. The newcomer asks while seven others' answers
+grow, all of which are still growing when the newcomer is through.
 """
 
 import statistics
@@ -17,7 +19,8 @@ from tests.bench.loading import QUESTION, ask, four, long_question, make_engine
 from tuning.engine import Engine
 
 USERS = 8
-TOKENS = 64
+TOKENS = 128
+"""The app's usual longest answer."""
 LONG = 256
 """Tokens of the others' answers: more than are written before the newcomer is through."""
 NEWCOMER = 4
@@ -26,6 +29,7 @@ Questions = Sequence[str]
 
 WHAT = (
     ("tokens_per_second", "8 users", "1 user"),
+    ("tokens_per_second of known prompts", "8 users", "1 user"),
     ("first_token", "newcomer", "lone"),
     ("first_token of the first pane", "newcomer", "lone"),
 )
@@ -55,10 +59,10 @@ def measure(rounds: int) -> dict[str, Any]:
 
 def once(engine: Engine, number: int, questions: Questions) -> dict[str, float]:
     """Each thing measured once, in turns; the conversations are numbered from `number`."""
-    found = {
-        "tokens_per_second 8 users": rate(engine, USERS, number, questions),
-        "tokens_per_second 1 user": rate(engine, 1, number + 100, questions),
-    }
+    found = {}
+    for what, fresh in (("tokens_per_second", True), ("tokens_per_second of known prompts", False)):
+        found[f"{what} 8 users"] = rate(engine, USERS, number, questions, fresh)
+        found[f"{what} 1 user"] = rate(engine, 1, number + 100, questions, fresh)
     for who, others in (("newcomer", USERS - 1), ("lone", 0)):
         seconds = first_tokens(engine, others, number + 200 + 100 * others, questions)
         found[f"first_token {who}"] = max(seconds)
@@ -66,12 +70,12 @@ def once(engine: Engine, number: int, questions: Questions) -> dict[str, float]:
     return found
 
 
-def rate(engine: Engine, users: int, number: int, questions: Questions) -> float:
+def rate(engine: Engine, users: int, number: int, questions: Questions, fresh: bool) -> float:
     """Tokens that all users together get in a second, from the first question to the last token."""
     start = time.perf_counter()
     with ThreadPoolExecutor(users) as threads:
         each = threads.map(
-            lambda user: ask(engine, four(number + user, TOKENS, questions), f"user {user}"), range(users)
+            lambda user: ask(engine, four(number + user, TOKENS, questions), f"user {user}", fresh), range(users)
         )
         tokens = sum(answer.tokens for answers in each for answer in answers)
     assert tokens == users * 4 * TOKENS
