@@ -27,6 +27,7 @@ bench: setup ## measurements; see tests/bench
 	$(BIN)/python -m tests.bench decode
 	$(BIN)/python -m tests.bench users
 	$(BIN)/python -m tests.bench turns
+	$(BIN)/python -m tests.bench attach
 	$(BIN)/python -m tests.bench memory
 	$(BIN)/python -m tests.bench int8
 	$(BIN)/python -m tests.bench page
