@@ -24,6 +24,8 @@ class Pool:
         self.pages = pages
         self.keys = [like.new_empty((tokens, *key)) for key, _ in shapes]
         self.values = [like.new_empty((tokens, *value)) for _, value in shapes]
+        for tensor in (*self.keys, *self.values):  # what is masked out is multiplied by 0, which must not meet a NaN
+            tensor[pages * PAGE :] = 0
 
     @property
     def nowhere(self) -> int:

@@ -46,7 +46,10 @@ def engines(request: pytest.FixtureRequest, tiny_base_path: Path, tmp_path: Path
 
 
 def test_texts_equal_those_without_graphs(engines: tuple[Engine, Recorder], tmp_path: Path) -> None:
+    """Fresh memory may hold NaN, and a masked key's weight of 0 times NaN is NaN: rows beside short ones failed."""
     engine, recorder = engines
+    for tensor in (*engine.pool.keys, *engine.pool.values):
+        tensor[: engine.pool.nowhere * 16] = float("nan")
     plain = Engine(make_base(tmp_path / "base"), pool_tokens=4096)
     for name in ("a", "dora"):
         plain.attach(name, tmp_path / name)
