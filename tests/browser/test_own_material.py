@@ -84,7 +84,7 @@ def test_a_run_outlives_the_page_and_its_adapter_can_be_chosen(visit: Visit, app
     expect(page.locator("#ask")).to_be_enabled()
     page.get_by_role("button", name="Settings").first.click()
     choose(page, "Adapter", "aye")
-    page.fill("#question textarea", "What is 12 plus one?")
+    page.fill("#question textarea", "What is 41 plus one?")  # on others both may say the same
     page.click("#ask")
     expect(page.locator("#vote-0")).to_be_enabled(timeout=120_000)
     page.keyboard.press("s")
