@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import PurePath
-
-from .index import Hit
+from typing import Protocol
 
 TEMPLATE = "Passages:\n\n{passages}\n\nAnswer the question from the passages.\n\nQuestion: {question}"
 PASSAGE = "[{number}] {document}: {text}"
@@ -11,7 +10,16 @@ BUDGET = 4000
 """Characters of all passages together: about 1,000 tokens, half of a small model's window."""
 
 
-def ground(messages: list[dict[str, str]], hits: Sequence[Hit], budget: int = BUDGET) -> list[dict[str, str]]:
+class Passage(Protocol):
+    """What a prompt needs of a passage; search hits have it, and so have the passages of training rows."""
+
+    @property
+    def document(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+
+
+def ground(messages: list[dict[str, str]], hits: Sequence[Passage], budget: int = BUDGET) -> list[dict[str, str]]:
     """The messages with the numbered passages in front of the last user message; unchanged where nothing was found.
 
     Passages are taken best first until `budget` characters are filled; the last one is cut between words, so [n] in
