@@ -9,7 +9,9 @@ from tuning.errors import InputError
 
 T = TypeVar("T")
 
-METHODS = ("lora",)
+ADAPTER_METHODS = ("lora", "rslora", "dora", "qlora")
+PREFERENCE_METHODS = ("dpo", "kto")
+METHODS = (*ADAPTER_METHODS, "full", *PREFERENCE_METHODS)
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -24,7 +26,11 @@ class TrainConfig:
 
     method: str = option(
         "lora",
-        "lora: low-rank adapters beside every linear layer (Hu et al. 2021); the base weights stay as they are.",
+        "lora: low-rank adapters beside every linear layer (Hu et al. 2021). rslora: scaled by the root of the rank, "
+        "for high ranks (Kalajdzievski 2023). dora: direction and size apart, some 60% slower (Liu et al. 2024). "
+        "qlora: beside a base of 4 bits, on a GPU (Dettmers et al. 2023). full: every weight, kept as a model of its "
+        "own. dpo: an adapter from preferred and rejected answers (Rafailov et al. 2023). kto: one from good and bad "
+        "answers (Ethayarajh et al. 2024).",
     )
     rank: int = option(
         16,
@@ -32,7 +38,7 @@ class TrainConfig:
     )
     alpha: float = option(
         32.0,
-        "The product is scaled by alpha / rank; twice the rank is usual.",
+        "The product is scaled by alpha / rank (rslora: by alpha / root of rank); twice the rank is usual.",
     )
     dropout: float = option(
         0.0,
@@ -66,6 +72,19 @@ class TrainConfig:
         3,
         "Validations (two an epoch) without improvement after which training stops; 0 never stops early.",
     )
+    beta: float = option(
+        0.1,
+        "dpo and kto: how closely the model is held to what it was before; more holds it closer.",
+    )
+    anchor: float = option(
+        0.2,
+        "dpo: share of the usual loss on the preferred answers that is added, lest both answers become unlikely.",
+    )
+    sweep: bool = option(
+        False,
+        "First try 0.4, 1, 2 and 4 times the learning rate on a tenth of the steps each; the rate with the lowest "
+        "validation loss is trained with.",
+    )
     seed: int = option(
         0,
         "Fixes the split, the order of the rows and the adapter's first weights.",
@@ -90,6 +109,8 @@ class TrainConfig:
         self._within("weight_decay", 0.0, 10)
         self._within("max_length", 16, 1 << 20)
         self._within("patience", 0, 1000)
+        self._within("beta", 1e-4, 100)
+        self._within("anchor", 0.0, 100)
         self._within("seed", 0, (1 << 32) - 1)
 
     def _within(self, name: str, low: float, high: float) -> None:
@@ -100,10 +121,14 @@ class TrainConfig:
 
     @classmethod
     def preset(cls, name: str, changes: Mapping[str, Any] | None = None) -> "TrainConfig":
-        """The preset called `name` with single values changed. Raises InputError for a name that is no preset."""
+        """The preset called `name`, as suits the method that `changes` names, with those values changed.
+
+        Raises InputError for a name that is no preset.
+        """
         if name not in PRESETS:
             raise InputError(f"no preset {name!r}; choose one of: {', '.join(PRESETS)}")
-        return replace(PRESETS[name], **(changes or {}))
+        changes = dict(changes or {})
+        return replace(PRESETS[name], **(SUITED.get(changes.get("method", "lora"), {}) | changes))
 
     @classmethod
     def meanings(cls) -> dict[str, str]:
@@ -117,3 +142,11 @@ PRESETS = {
     "thorough": TrainConfig(rank=32, alpha=64, epochs=6, patience=4, dropout=0.05),
 }
 """quick: a first look. balanced: the default. thorough: more room and more passes, still stopped by validation."""
+
+SUITED: dict[str, dict[str, Any]] = {
+    "full": {"learning_rate": 1e-4, "weight_decay": 0.01},
+    "dpo": {"learning_rate": 1e-5, "epochs": 2.0},
+    "kto": {"learning_rate": 5e-6, "epochs": 2.0, "batch_size": 16},
+}
+"""What other methods need otherwise than LoRA, whatever the preset: weights that are trained whole move less, and so do
+answers that are only to be weighed against each other."""

@@ -8,7 +8,8 @@ from typing import Any
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from tuning.errors import InputError
-from tuning.loss import answer_loss, collate, mean_answer_loss
+from tuning.loss import Collate, answer_loss, mean_answer_loss
+from tuning.order import Order
 
 Event = dict[str, Any]
 Reporter = Callable[[Event], None]
@@ -89,9 +90,12 @@ class Progress(TrainerCallback):
 class AnswerTrainer(Trainer):
     """A Trainer whose loss, in training and in validation, is that of the answer tokens."""
 
-    def __init__(self, pad: int, precision: str, progress: Progress, **options: Any) -> None:
-        super().__init__(data_collator=lambda rows: collate(rows, pad), **options)
-        self._pad, self._precision, self._progress = pad, precision, progress
+    def __init__(self, lay: Collate, order: Order, precision: str, progress: Progress, **options: Any) -> None:
+        super().__init__(data_collator=lay, **options)
+        self._lay, self._order, self._precision, self._progress = lay, order, precision, progress
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Order:
+        return self._order
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -108,7 +112,7 @@ class AnswerTrainer(Trainer):
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
         rows: Any = eval_dataset if eval_dataset is not None else self.eval_dataset
-        loss = mean_answer_loss(self.model, rows, self._pad, self.args.eval_batch_size, self._precision)
+        loss = mean_answer_loss(self.model, rows, self._lay, self.args.eval_batch_size, self._precision)
         metrics = {f"{metric_key_prefix}_loss": loss}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)

@@ -1,71 +1,83 @@
-"""A base model with fresh low-rank adapters beside it, ready to train, and back to a folder that PEFT reads."""
+"""A base model with low-rank adapters beside it, ready to train, and back to a folder that PEFT reads."""
 
 import copy
+import importlib.util
 import math
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, prepare_model_for_kbit_training
 from safetensors.torch import save
-from transformers import set_seed
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, set_seed
 
-from tuning.adapters import WEIGHTS
+from tuning.adapters import WEIGHTS, Adapter
 from tuning.base import Base
 from tuning.config import TrainConfig
-from tuning.dialogues import Example
-from tuning.loss import answer_loss, collate
-
-TIMED_TOKENS = 128
-"""Longest row of the batch that is timed; enough for matrix products to dominate, as they do in training."""
+from tuning.errors import InputError
 
 
-def attach(base: Base, config: TrainConfig, precision: str) -> Any:
+def attach(base: Base, config: TrainConfig, precision: str, start: Adapter | None = None) -> Any:
     """A copy of the base with adapters on every linear layer but the output (arXiv 2106.09685, eq. 3).
 
+    The adapters are fresh (they change nothing yet), or a copy of `start`, whose rank, scale and kind they then keep.
     Trained weights and sums are float32. In bfloat16, the frozen matrices are stored as what autocast would round them
-    to at every step anyway.
+    to at every step anyway. Raises InputError where the method needs what is not here, or `start` has another base.
     """
     set_seed(config.seed)
-    model: Any = copy.deepcopy(base.model).to(torch.float32)  # type: ignore[arg-type]
-    lora = LoraConfig(
+    if start is not None and start.card["base_digest"] != base.digest:
+        raise InputError(
+            f"{start.name} was trained on {start.base}, not on {base.name}; choose that base, or no adapter"
+        )
+    model = _in_4_bits(base) if config.method == "qlora" else frozen(base, precision)
+    if start is not None:
+        return PeftModel.from_pretrained(model, str(start.path), is_trainable=True)
+    return get_peft_model(model, shape(config))
+
+
+def fresh(base: Base, config: TrainConfig, precision: str) -> Any:
+    """A copy of the base with adapters that change nothing yet."""
+    return get_peft_model(frozen(base, precision), shape(config))
+
+
+def shape(config: TrainConfig) -> LoraConfig:
+    """The adapters that the config describes, as PEFT is told."""
+    return LoraConfig(
         r=config.rank,
         lora_alpha=config.alpha,
         lora_dropout=config.dropout,
+        use_rslora=config.method == "rslora",
+        use_dora=config.method == "dora",
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
+
+
+def frozen(base: Base, precision: str) -> Any:
+    """A copy of the base whose linear layers, but for the output, are stored in `precision`; the rest in float32."""
+    model: Any = copy.deepcopy(base.model).to(torch.float32)  # type: ignore[arg-type]
     head = model.get_output_embeddings()
     if precision == "bfloat16":
         for module in model.modules():
             # The output layer may share its weights with the embedding, which feeds the residual sums.
             if isinstance(module, torch.nn.Linear) and module is not head:
                 module.to(torch.bfloat16)
-    return get_peft_model(model, lora)
+    return model
 
 
-def fastest_precision(base: Base, config: TrainConfig, examples: list[Example], pad: int) -> str:
-    """bfloat16 where a timed step shows it faster, else float32: processors with and without bf16 units differ 10x."""
-    if config.precision != "auto":
-        return config.precision
-    if torch.cuda.is_available():
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    longest = sorted(examples, key=lambda example: len(example.input_ids))[-2:]
-    rows = [{name: ids[-TIMED_TOKENS:] for name, ids in vars(example).items()} for example in longest]
-    seconds = {}
-    for precision in ("float32", "bfloat16"):
-        model = attach(base, config, precision)
-        seconds[precision] = min(_step_seconds(model, collate(rows, pad), precision) for _ in range(3))
-    return min(seconds, key=seconds.__getitem__)
-
-
-def _step_seconds(model: Any, batch: dict[str, torch.Tensor], precision: str) -> float:
-    """Processor seconds of a step: on a busy machine, time on the clock would measure the other programs."""
-    start = time.process_time()
-    loss, _ = answer_loss(model, batch, precision)
-    loss.backward()  # type: ignore[no-untyped-call]
-    return time.process_time() - start
+def _in_4_bits(base: Base) -> Any:
+    """The base with NF4 weights (arXiv 2305.14314), whose kernels exist for NVIDIA GPUs."""
+    if not torch.cuda.is_available() or importlib.util.find_spec("bitsandbytes") is None:
+        raise InputError("qlora needs an NVIDIA GPU and the package bitsandbytes; choose lora, or install that there")
+    bits = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    folder = str(base.model.name_or_path)
+    model = AutoModelForCausalLM.from_pretrained(folder, quantization_config=bits, use_safetensors=True)
+    return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
 
 
 def round_to_half(model: Any) -> bool:

@@ -17,7 +17,9 @@ from tuning.config import TrainConfig
 from tuning.dialogues import Dataset, Example, encode
 from tuning.errors import InputError
 from tuning.loop import AnswerTrainer, Diverged, Progress, Reporter, diverged
-from tuning.loss import mean_answer_loss
+from tuning.loss import collate_packed, layout, mean_answer_loss
+from tuning.order import FamilyOrder, LengthOrder, Order, families
+from tuning.pace import fastest_precision
 
 __all__ = ["Diverged", "Stopped", "TrainConfig", "train"]
 
@@ -79,15 +81,17 @@ class _Run:
             [encode(base.tokenizer, row.messages) for row in part]
             for part in (splits.train, splits.validation, splits.test)
         )
-        self.precision = lora.fastest_precision(base, config, self.train_set, self._pad)
+        self.precision = fastest_precision(base, config, self.train_set, self._pad)
         self.model = lora.attach(base, config, self.precision)
+        self._lay = layout(self.model, self._pad)
         self.progress = Progress(report, self._stop)
         self.test_loss: float | None = None
         self.base_test_loss: float | None = None
 
     def train(self) -> None:
         trainer = AnswerTrainer(
-            pad=self._pad,
+            lay=self._lay,
+            order=self._order(),
             precision=self.precision,
             progress=self.progress,
             model=self.model,
@@ -109,6 +113,12 @@ class _Run:
         if self.test_loss is not None and not math.isfinite(self.test_loss):
             raise diverged("the test loss", trainer.state.global_step, self.config.learning_rate)
 
+    def _order(self) -> Order:
+        rows, config = [vars(example) for example in self.train_set], self.config
+        if self._lay is collate_packed:
+            return FamilyOrder(families(rows), config.batch_size, config.seed)
+        return LengthOrder([len(row["input_ids"]) for row in rows], config.batch_size, config.seed)
+
     def _start_event(self, trainer: Trainer) -> None:
         trained = sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
         rows = {"train_rows": len(self.train_set), "validation_rows": len(self.validation), "test_rows": len(self.test)}
@@ -124,7 +134,7 @@ class _Run:
     def _measure(self, examples: list[Example]) -> float | None:
         if not examples:
             return None
-        return mean_answer_loss(self.model, examples, self._pad, self.config.batch_size, self.precision)
+        return mean_answer_loss(self.model, examples, self._lay, self.config.batch_size, self.precision)
 
     def _arguments(self) -> TrainingArguments:
         config, validated = self.config, bool(self.validation)
@@ -139,7 +149,6 @@ class _Run:
             warmup_steps=config.warmup,
             weight_decay=config.weight_decay,
             seed=config.seed,
-            train_sampling_strategy="group_by_length",
             eval_strategy="steps" if validated else "no",
             eval_on_start=validated,
             eval_steps=every,

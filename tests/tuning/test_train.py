@@ -16,7 +16,7 @@ from tuning.adapters import list_adapters
 from tuning.base import Base
 from tuning.dialogues import encode, load
 from tuning.errors import InputError
-from tuning.loss import answer_loss, collate, mean_answer_loss
+from tuning.loss import answer_loss, collate, collate_packed, mean_answer_loss
 from tuning.train import Diverged, Stopped, TrainConfig, train
 
 CONFIG = TrainConfig(rank=8, alpha=16, learning_rate=2e-2, epochs=30, max_length=128, precision="float32", patience=0)
@@ -89,7 +89,7 @@ def test_the_loss_is_that_of_the_plain_formula(base: Base) -> None:
         alone += float(functional.cross_entropy(logits, torch.tensor(example.labels[1:]), reduction="sum").detach())
     assert int(tokens) == sum(example.answer_tokens for example in examples)
     assert float(total.detach()) == pytest.approx(alone, rel=1e-5)
-    mean = mean_answer_loss(base.model, examples, base.tokenizer.pad_token_id, 2, "float32")
+    mean = mean_answer_loss(base.model, examples, collate_packed, 2, "float32")
     assert mean == pytest.approx(alone / int(tokens), rel=1e-5)
 
 
@@ -103,7 +103,7 @@ def test_the_best_checkpoint_is_what_is_kept(base: Base, tmp_path: Path) -> None
     assert adapter.card["validation_loss"] == best
     tuned = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base.model.name_or_path), str(adapter.path))
     examples = [encode(base.tokenizer, row.messages) for row in data.splits.validation]
-    kept = mean_answer_loss(tuned, examples, base.tokenizer.pad_token_id, 8, "float32")
+    kept = mean_answer_loss(tuned, examples, collate_packed, 8, "float32")
     assert kept == pytest.approx(best, rel=5e-3)  # stored in float16
 
 
@@ -139,7 +139,7 @@ def test_the_base_test_loss_is_that_of_the_base_without_any_adapter(base: Base, 
     adapter, _ = run(base, tmp_path, replace(CONFIG, epochs=1), rows=24, splits=("train", "validation", "test"))
     data = load(tmp_path / "rows.jsonl", base.tokenizer, 128, 0)
     examples = [encode(base.tokenizer, row.messages) for row in data.splits.test]
-    plain = mean_answer_loss(base.model, examples, base.tokenizer.pad_token_id, 8, "float32")
+    plain = mean_answer_loss(base.model, examples, collate_packed, 8, "float32")
     assert adapter.card["base_test_loss"] == pytest.approx(plain, rel=1e-5)
 
 
@@ -226,7 +226,7 @@ def test_bfloat16_learns_as_float32_does(base: Base, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"method": "dpo"},
+        {"method": "ppo"},
         {"precision": "int4"},
         {"rank": 0},
         {"learning_rate": -1.0},

@@ -1,0 +1,30 @@
+"""Training every weight: a copy of the base that becomes a model of its own."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import set_seed
+
+from tuning.base import Base
+from tuning.config import TrainConfig
+
+
+def unfreeze(base: Base, config: TrainConfig) -> Any:
+    """A copy of the base in float32, all of whose weights are trained."""
+    set_seed(config.seed)
+    model: Any = copy.deepcopy(base.model).to(torch.float32)  # type: ignore[arg-type]
+    model.requires_grad_(True)
+    return model
+
+
+def write(model: Any, base: Base, folder: Path) -> None:
+    """A model folder as transformers reads it, in the base's precision, with the base's tokenizer.
+
+    The trained model is left in that precision, so that what is measured afterwards is what was saved.
+    """
+    model.to(base.dtype)
+    model.config.use_cache = True
+    model.save_pretrained(folder)
+    base.tokenizer.save_pretrained(folder)
