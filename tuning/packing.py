@@ -52,6 +52,8 @@ class Pack:
     asked: list[int] = field(default_factory=list)
     """Tokens of the pack after which a row has an answer token, and those answer tokens."""
     labels: list[int] = field(default_factory=list)
+    layers: set[int] = field(default_factory=set)
+    """Layers whose attention has asked for this tree."""
     _masks: dict[tuple[int, int, str], Tensor] = field(default_factory=dict)
 
     def mask(self, node: Node, window: int | None, device: torch.device) -> Tensor | None:
@@ -155,6 +157,7 @@ def packed_attention(
     unknown = [name for name in ("softcap", "s_aux", "position_bias") if others.get(name) is not None]
     if unknown or pack is None:
         raise InputError(f"this model's attention cannot be packed ({unknown or 'the tree does not reach it'})")
+    pack.layers.add(int(module.layer_idx))  # type: ignore[arg-type]
     parts = []
     for node in pack.nodes:
         spans = [*node.before, (node.start, node.end)]

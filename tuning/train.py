@@ -83,7 +83,7 @@ class _Run:
         )
         self.precision = fastest_precision(base, config, self.train_set, self._pad)
         self.model = lora.attach(base, config, self.precision)
-        self._lay = layout(self.model, self._pad)
+        self._lay = layout(self.model, self._pad, self.precision)
         self.progress = Progress(report, self._stop)
         self.test_loss: float | None = None
         self.base_test_loss: float | None = None

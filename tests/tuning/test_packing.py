@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, MambaConfig, MambaForCausalLM
 
-from tests.tuning.engines import FAMILIES, make_family
+from tests.tuning.engines import FAMILIES, make_base, make_family
+from tuning import lora
+from tuning.config import TrainConfig
 from tuning.loss import IGNORED, answer_loss, collate, collate_packed, layout, on
 from tuning.order import families
 from tuning.packing import LEAST, Pack, pack
@@ -91,8 +93,17 @@ def test_a_model_that_carries_one_row_into_the_next_is_padded(tiny_base_path: Pa
     """A state-space layer knows no positions and no mask: packed, each row would read the rows before it."""
     torch.manual_seed(0)
     carrying = MambaForCausalLM(MambaConfig(vocab_size=100, hidden_size=16, num_hidden_layers=1, state_size=4))
-    assert layout(carrying, 0) is not collate_packed
-    assert layout(AutoModelForCausalLM.from_pretrained(tiny_base_path), 0) is collate_packed
+    usual = AutoModelForCausalLM.from_pretrained(tiny_base_path)
+    for precision in ("float32", "bfloat16"):
+        assert layout(carrying, 0, precision) is not collate_packed
+        assert layout(usual, 0, precision) is collate_packed
+
+
+def test_a_frozen_base_of_16_bits_is_packed_too(tiny_base_path: Path) -> None:
+    """Tried without autocast, its products fail, and all training was padded, unsaid and at half the speed."""
+    base = make_base(tiny_base_path)
+    for precision in ("float32", "bfloat16"):
+        assert layout(lora.attach(base, TrainConfig(rank=2), precision), 0, precision) is collate_packed
 
 
 def test_rows_that_share_passages_are_a_family_and_a_common_system_prompt_makes_none() -> None:
