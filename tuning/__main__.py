@@ -100,12 +100,17 @@ def _base_option(command: argparse.ArgumentParser) -> None:
 def _train_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("rows", type=Path, metavar="ROWS", help="JSONL, JSON, CSV, TSV or Parquet file")
     command.add_argument("--name", required=True, metavar="NAME", help="what to call the adapter")
+    command.add_argument(
+        "--from", dest="start", metavar="ADAPTER", help="go on from this adapter (default: a fresh one)"
+    )
     command.add_argument("--preset", choices=PRESETS, default="balanced", help="where the values below start from")
     choices = {"method": METHODS, "precision": PRECISIONS}
     for field in fields(TrainConfig):
         meaning = field.metadata["meaning"]
         flag = "--" + field.name.replace("_", "-")
-        if field.name in choices:  # the config says what is wrong with another value, and why
+        if isinstance(field.default, bool):
+            command.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=meaning)
+        elif field.name in choices:  # the config says what is wrong with another value, and why
             command.add_argument(flag, metavar="|".join(choices[field.name]), help=meaning)
         else:
             command.add_argument(flag, type=type(field.default), metavar="N", help=meaning.replace("%", "%%"))
@@ -113,6 +118,7 @@ def _train_options(command: argparse.ArgumentParser) -> None:
 
 
 def train(options: argparse.Namespace) -> int:
+    from tuning.adapters import find_adapter
     from tuning.jobs import create_job
     from tuning.process import PATIENT_THREADS
 
@@ -120,7 +126,8 @@ def train(options: argparse.Namespace) -> int:
     names = [field.name for field in fields(TrainConfig)]
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     config = TrainConfig.preset(options.preset, changes)
-    job = create_job(home(), options.rows, options.name, config, options.base)
+    start = find_adapter(options.start, *folders()) if options.start else None
+    job = create_job(home(), options.rows, options.name, config, options.base, start)
 
     from tuning.worker import quiet, run
 

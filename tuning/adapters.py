@@ -79,7 +79,7 @@ def list_adapters(*folders: Path, note: Callable[[str], None] = log.info) -> lis
             if path.name.startswith(".") or not path.is_dir():
                 continue
             try:
-                found.setdefault(path.name, _read(path))
+                found.setdefault(path.name, open_adapter(path))
             except (OSError, ValueError, SafetensorError) as error:
                 note(f"{path} is not offered: {error}")
     return sorted(found.values(), key=lambda adapter: str(adapter.card["created"]), reverse=True)
@@ -95,7 +95,8 @@ def find_adapter(name: str, *folders: Path) -> Adapter:
     raise InputError(f"no adapter {name!r}; there are: {names}")
 
 
-def _read(path: Path) -> Adapter:
+def open_adapter(path: Path) -> Adapter:
+    """The adapter in that folder. Raises OSError, ValueError or SafetensorError where it is not whole."""
     card = json.loads((path / CARD).read_text(encoding="utf-8"))
     missing = {"base", "base_digest", "created", "weights_sha256"} - set(card if isinstance(card, dict) else ())
     if missing:
@@ -118,7 +119,7 @@ def save_adapter(folder: Path, name: str, write: Callable[[Path], None], card: M
         created = datetime.now(UTC).isoformat(timespec="seconds")
         full = {"name": name, "created": created, **card, "weights_sha256": sha256}
         (temporary / CARD).write_text(json.dumps(full, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return _read(folder / name)
+    return open_adapter(folder / name)
 
 
 def refuse_taken(folder: Path, name: str) -> None:

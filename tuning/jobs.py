@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tuning.adapters import check_name, refuse_taken
+from tuning.adapters import Adapter, check_name, refuse_taken
 from tuning.config import TrainConfig
 from tuning.errors import InputError
 from tuning.process import is_alive, kill, spawn, write_json
@@ -68,8 +68,10 @@ class Job:
         return next((event for event in reversed(self.events) if event.get("event") == kind), {})
 
 
-def create_job(home: Path, rows: Path, name: str, config: TrainConfig, base: str | None) -> Job:
-    """A new run's folder, with its own copy of the rows. Nothing runs yet.
+def create_job(
+    home: Path, rows: Path, name: str, config: TrainConfig, base: str | None, start: Adapter | None = None
+) -> Job:
+    """A new run's folder, with its own copy of the rows. Nothing runs yet. With `start`, it goes on from that adapter.
 
     Raises InputError if the rows cannot be read, the name is taken, another run is active or the disk is nearly full.
     """
@@ -94,6 +96,7 @@ def create_job(home: Path, rows: Path, name: str, config: TrainConfig, base: str
             "rows": rows.name,
             "adapters": str(home / "adapters"),
             "config": asdict(config),
+            "start": str(start.path.resolve()) if start else None,
             "created": time.time(),
         }
         write_json(folder / "config.json", told)

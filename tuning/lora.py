@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, prepare_model_for_kbit_training
+from peft import (
+    LoraConfig,
+    PeftConfig,
+    PeftModel,
+    get_peft_model,
+    get_peft_model_state_dict,
+    prepare_model_for_kbit_training,
+)
 from safetensors.torch import save
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, set_seed
 
@@ -31,7 +38,11 @@ def attach(base: Base, config: TrainConfig, precision: str, start: Adapter | Non
         )
     model = _in_4_bits(base) if config.method == "qlora" else frozen(base, precision)
     if start is not None:
-        return PeftModel.from_pretrained(model, str(start.path), is_trainable=True)
+        shaped = PeftConfig.from_pretrained(str(start.path))
+        shaped.base_model_name_or_path = (
+            base.model.name_or_path
+        )  # as of fresh ones: its name would be looked for on the Hub
+        return PeftModel.from_pretrained(model, str(start.path), config=shaped, is_trainable=True)
     return get_peft_model(model, shape(config))
 
 

@@ -37,24 +37,32 @@ def train(
     work: Path,
     report: Reporter = lambda event: None,
     stop: Callable[[], bool] = lambda: False,
+    start: Adapter | None = None,
 ) -> Adapter:
-    """Train an adapter on `data` and save it as `adapters/name`.
+    """Train an adapter on `data`, a fresh one or from `start` on, and save it as `adapters/name`.
 
     Checkpoints go to `work/checkpoints`, which is removed at the end. `report` gets a dict for everything that happens:
     `event` is start, step, validation or note. When `stop()` turns true, the step in progress ends, and the best
     weights so far are measured on the test rows and saved.
 
-    Raises InputError for a taken name, Diverged when numbers stop being finite, Stopped when `stop()` was true before
-    the first step.
+    Raises InputError for a taken name or a `start` of another base, Diverged when numbers stop being finite, Stopped
+    when `stop()` was true before the first step.
     """
     began = time.perf_counter()
     refuse_taken(adapters, check_name(name))
-    run = _Run(base, data, config, work / "checkpoints", report, stop)
+    run = _Run(base, data, config, work / "checkpoints", report, stop, start)
     run.train()
     card = run.card() | {"seconds": round(time.perf_counter() - began, 1)}
     adapter = save_adapter(adapters, name, lambda folder: lora.write(run.model, base.name, folder), card)
     shutil.rmtree(run.checkpoints, ignore_errors=True)
     return adapter
+
+
+def lineage(start: Adapter | None) -> list[dict[str, str]]:
+    """The adapters that an adapter was trained on from, the nearest first, each with `name` and `digest`."""
+    if start is None:
+        return []
+    return [{"name": start.name, "digest": start.digest}, *start.card.get("lineage", ())]
 
 
 class _Run:
@@ -68,8 +76,9 @@ class _Run:
         checkpoints: Path,
         report: Reporter,
         stop: Callable[[], bool],
+        start: Adapter | None,
     ) -> None:
-        self.base, self.data, self.config, self.checkpoints = base, data, config, checkpoints
+        self.base, self.data, self.config, self.checkpoints, self.start = base, data, config, checkpoints, start
         self._report, self._stop = report, stop
         self._pad = int(base.tokenizer.pad_token_id or 0)
         if config.max_length > base.context:
@@ -82,7 +91,7 @@ class _Run:
             for part in (splits.train, splits.validation, splits.test)
         )
         self.precision = fastest_precision(base, config, self.train_set, self._pad)
-        self.model = lora.attach(base, config, self.precision)
+        self.model = lora.attach(base, config, self.precision, start)
         self._lay = layout(self.model, self._pad, self.precision)
         self.progress = Progress(report, self._stop)
         self.test_loss: float | None = None
@@ -181,6 +190,7 @@ class _Run:
             "method": self.config.method,
             "base": self.base.name,
             "base_digest": self.base.digest,
+            "lineage": lineage(self.start),
             "config": asdict(self.config),
             "precision": self.precision,
             "rows": {

@@ -56,6 +56,7 @@ def run(job: Job, listen: Callable[[Event], None] = lambda event: None) -> Event
 
 
 def _train(job: Job, report: Callable[[Event], None], stop: Callable[[], bool]) -> Event:
+    from tuning.adapters import open_adapter
     from tuning.base import load_base
     from tuning.dialogues import load
     from tuning.train import Stopped, train
@@ -68,8 +69,9 @@ def _train(job: Job, report: Callable[[Event], None], stop: Callable[[], bool]) 
         config = replace(config, max_length=base.context)
     data = load(job.rows, base.tokenizer, config.max_length, config.seed)
     report({"event": "rows", **data.report.as_json()})
+    start = open_adapter(Path(job.told["start"])) if job.told.get("start") else None
     try:
-        adapter = train(base, data, config, job.name, Path(job.told["adapters"]), job.path, report, stop)
+        adapter = train(base, data, config, job.name, Path(job.told["adapters"]), job.path, report, stop, start)
     except Stopped as error:
         return {"event": "stopped", "reason": str(error)}
     summary = {"adapter": adapter.name, **adapter.card}

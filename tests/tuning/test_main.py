@@ -63,8 +63,8 @@ def test_train_list_show_chat_export_delete(
     [
         (["train", "none.jsonl", "--name", "a"], "none.jsonl: No such file or directory; check the path"),
         (
-            ["train", "none.jsonl", "--name", "a", "--method", "dpo"],
-            "method 'dpo' is not available; choose one of: lora",
+            ["train", "none.jsonl", "--name", "a", "--method", "ppo"],
+            "method 'ppo' is not available; choose one of: lora",
         ),
         (["train", "none.jsonl", "--name", "a", "--rank", "0"], "rank is 0; choose a value from 1 to 1024"),
         (["show", "nothing"], "no adapter 'nothing'; there are: "),

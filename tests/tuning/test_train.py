@@ -1,5 +1,6 @@
 """Training on a real, tiny model: it learns, keeps the best, stops when asked, and names what went wrong."""
 
+import copy
 import json
 import math
 from dataclasses import replace
@@ -15,8 +16,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from tuning.adapters import list_adapters
 from tuning.base import Base
 from tuning.dialogues import encode, load
+from tuning.engine import Engine
 from tuning.errors import InputError
 from tuning.loss import answer_loss, collate, collate_packed, mean_answer_loss
+from tuning.request import Request, Sampling
 from tuning.train import Diverged, Stopped, TrainConfig, train
 
 CONFIG = TrainConfig(rank=8, alpha=16, learning_rate=2e-2, epochs=30, max_length=128, precision="float32", patience=0)
@@ -53,6 +56,7 @@ def write_contrary_rows(path: Path) -> Path:
 
 def run(base: Base, folder: Path, config: TrainConfig = CONFIG, **options: Any) -> tuple[Any, list[dict[str, Any]]]:
     events: list[dict[str, Any]] = []
+    folder.mkdir(exist_ok=True)
     count, splits = options.pop("rows", 4), options.pop("splits", ("train",))
     data = load(write_rows(folder / "rows.jsonl", count, splits), base.tokenizer, 128, config.seed)
     adapter = train(base, data, config, "mine", folder / "adapters", folder / "work", events.append, **options)
@@ -161,6 +165,34 @@ def test_numbers_that_are_none_abort_with_their_name_and_leave_nothing(base: Bas
     with pytest.raises(Diverged, match=r"not a finite number after step \d+; lower the learning rate \(now 1e\+30\)"):
         run(base, tmp_path, replace(CONFIG, learning_rate=1e30))
     assert list_adapters(tmp_path / "adapters") == []
+
+
+def test_training_goes_on_from_an_adapter_and_says_so(base: Base, tmp_path: Path) -> None:
+    first, _ = run(base, tmp_path / "one")
+    config = replace(CONFIG, rank=4, epochs=1)
+    second, events = run(base, tmp_path / "two", config, start=first)
+    third, _ = run(base, tmp_path / "three", config, start=second)
+    losses = [event["loss"] for event in events if event["event"] == "step"]
+    assert losses[0] < 0.2  # a fresh adapter begins above 5
+    assert json.loads((second.path / "adapter_config.json").read_text())["r"] == 8
+    assert [one["digest"] for one in third.card["lineage"]] == [second.digest, first.digest]
+    assert first.card["lineage"] == []
+    other = replace(base, digest="1" * 64)
+    with pytest.raises(InputError, match="mine was trained on tiny, not on tiny; choose that base"):
+        run(other, tmp_path / "four", start=first)
+
+
+@pytest.mark.parametrize("method", ["rslora", "dora"])
+def test_the_other_kinds_of_adapter_learn_and_are_answered_with(base: Base, tmp_path: Path, method: str) -> None:
+    """The engine computes the low-rank product itself, so it must know each kind that can be trained."""
+    adapter, events = run(base, tmp_path, replace(CONFIG, method=method))
+    losses = [event["loss"] for event in events if event["event"] == "step"]
+    assert losses[-1] < 0.5 < losses[0]
+    engine = Engine(replace(base, model=copy.deepcopy(base.model)))
+    engine.attach("mine", adapter.path)
+    question = [{"role": "user", "content": "What is answer 2?"}]
+    *_, (answer,) = engine.stream([Request(question, "mine", Sampling(max_tokens=8))])
+    assert answer.text == "blue"
 
 
 def test_stop_saves_the_best_so_far(base: Base, tmp_path: Path) -> None:
