@@ -23,6 +23,12 @@ IGNORED = -100
 LEAST = 8
 """Shorter beginnings cost more to keep apart than to compute again."""
 
+MOST = 128
+"""Longer runs are cut into several nodes: a token attends to all keys of its node at once, later ones for nothing."""
+
+Spans = tuple[tuple[int, int], ...]
+"""Starts and ends of runs of tokens in a pack."""
+
 Row = Mapping[str, Sequence[int]]
 """`input_ids` and `labels` of one row, equally long."""
 
@@ -33,7 +39,7 @@ class Node:
 
     start: int
     end: int
-    before: tuple[tuple[int, int], ...]
+    before: Spans
 
     @property
     def first(self) -> int:
@@ -86,17 +92,15 @@ def _shareable(row: Row) -> list[int]:
     return list(row["input_ids"][: max(first - 1, 0)])
 
 
-def _grow(
-    tree: Pack, rows: Sequence[Row], heads: Sequence[list[int]], depth: int, before: tuple[tuple[int, int], ...]
-) -> None:
+def _grow(tree: Pack, rows: Sequence[Row], heads: Sequence[list[int]], depth: int, before: Spans) -> None:
     """Add `rows`, in the order of their tokens, of which the first `depth` stand in the spans `before`."""
     if len(rows) == 1:
         _leaf(tree, rows[0], depth, before)
         return
     shared = min(beginning(heads[0], head) for head in heads[1:])
     if shared - depth >= LEAST:
-        node = _add(tree, rows[0]["input_ids"][depth:shared], depth, before)
-        _grow(tree, rows, heads, shared, (*before, (node.start, node.end)))
+        _, spans = _add(tree, rows[0]["input_ids"][depth:shared], depth, before)
+        _grow(tree, rows, heads, shared, spans)
         return
     # No beginning of all: cut where two neighbours have least in common, as long as a part keeps enough of its own.
     parts = _parts(heads, depth)
@@ -124,21 +128,25 @@ def _parts(heads: Sequence[list[int]], depth: int) -> list[tuple[int, int]]:
     return list(zip(cuts, [*cuts[1:], len(heads)], strict=True))
 
 
-def _leaf(tree: Pack, row: Row, depth: int, before: tuple[tuple[int, int], ...]) -> None:
+def _leaf(tree: Pack, row: Row, depth: int, before: Spans) -> None:
     """The rest of a row, with its answers."""
-    node = _add(tree, row["input_ids"][depth:], depth, before)
+    start, _ = _add(tree, row["input_ids"][depth:], depth, before)
     for number, label in enumerate(row["labels"][depth + 1 :]):
         if label != IGNORED:
-            tree.asked.append(node.start + number)
+            tree.asked.append(start + number)
             tree.labels.append(label)
 
 
-def _add(tree: Pack, ids: Sequence[int], depth: int, before: tuple[tuple[int, int], ...]) -> Node:
-    node = Node(len(tree.ids), len(tree.ids) + len(ids), before)
+def _add(tree: Pack, ids: Sequence[int], depth: int, before: Spans) -> tuple[int, Spans]:
+    """Append a run of tokens; returns where it starts, and the spans of a node that follows it."""
+    start = len(tree.ids)
+    for cut in range(0, len(ids), MOST):
+        node = Node(start + cut, start + min(cut + MOST, len(ids)), before)
+        tree.nodes.append(node)
+        before = (*before, (node.start, node.end))
     tree.ids += ids
     tree.at += range(depth, depth + len(ids))
-    tree.nodes.append(node)
-    return node
+    return start, before
 
 
 def packed_attention(
@@ -158,21 +166,24 @@ def packed_attention(
     if unknown or pack is None:
         raise InputError(f"this model's attention cannot be packed ({unknown or 'the tree does not reach it'})")
     pack.layers.add(int(module.layer_idx))  # type: ignore[arg-type]
+    # Cut once and put together again, since each further cut of a tensor costs a pass over all of it backwards.
+    sizes = [node.end - node.start for node in pack.nodes]
+    place = {node.start: number for number, node in enumerate(pack.nodes)}
+    queries, keys, values = (torch.split(states, sizes, dim=2) for states in (query, key, value))
     parts = []
-    for node in pack.nodes:
-        spans = [*node.before, (node.start, node.end)]
-        keys, values = (torch.cat([all[:, :, start:end] for start, end in spans], dim=2) for all in (key, value))
+    for number, node in enumerate(pack.nodes):
+        path = [*(place[start] for start, _ in node.before), number]
         allowed = pack.mask(node, sliding_window, query.device)
         parts.append(
             sdpa_attention_forward(
                 module,
-                query[:, :, node.start : node.end],
-                keys,
-                values,
+                queries[number],
+                torch.cat([keys[at] for at in path], dim=2),
+                torch.cat([values[at] for at in path], dim=2),
                 None if allowed is None else allowed[None, None],
                 scaling=scaling,
                 dropout=dropout,
-                is_causal=allowed is None and node.end - node.start > 1,
+                is_causal=allowed is None and sizes[number] > 1,
             )[0]
         )
     return torch.cat(parts, dim=1), None

@@ -16,6 +16,7 @@ from tuning.base import Base
 from tuning.config import TrainConfig
 from tuning.dialogues import Dataset, Example, encode
 from tuning.errors import InputError
+from tuning.fused import fuse
 from tuning.loop import AnswerTrainer, Diverged, Progress, Reporter, diverged
 from tuning.loss import collate_packed, layout, mean_answer_loss
 from tuning.order import FamilyOrder, LengthOrder, Order, families
@@ -92,6 +93,7 @@ class _Run:
         )
         self.precision = fastest_precision(base, config, self.train_set, self._pad)
         self.model = lora.attach(base, config, self.precision, start)
+        fuse(self.model)
         self._lay = layout(self.model, self._pad, self.precision)
         self.progress = Progress(report, self._stop)
         self.test_loss: float | None = None
