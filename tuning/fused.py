@@ -1,9 +1,9 @@
 """The linear layer with its low-rank part as one operation, while training.
 
-PEFT computes the two apart: it copies the inputs to the precision of the adapter and back, scales and adds in passes of
-their own, and keeps what each pass needs for the backward one. On a processor, whose memory is the narrow place, that takes
-long. Here the low-rank product is added where the layer's own is summed, and only the inputs and the narrow product are
-kept. Formulas: y = x W' + s (x A') B' (arXiv 2106.09685, eq. 3) and its derivatives.
+PEFT computes the two apart: it copies the inputs to the precision of the adapter and back, scales and adds in passes
+of their own, and keeps what each pass needs for the backward one. On a processor, whose memory is the narrow place,
+that takes long. Here the low-rank product is added where the layer's own is summed, and only the inputs and the narrow
+product are kept. Formulas: y = x W' + s (x A') B' (arXiv 2106.09685, eq. 3) and its derivatives.
 """
 
 from functools import partial
