@@ -31,6 +31,7 @@ bench: setup ## measurements; see tests/bench
 	$(BIN)/python -m tests.bench memory
 	$(BIN)/python -m tests.bench int8
 	$(BIN)/python -m tests.bench page
+	$(BIN)/python -m tests.bench train --rounds 3
 
 requirements: setup ## requirements.txt for a Space, from pyproject.toml
 	$(BIN)/python -m tests.requirements > requirements.txt

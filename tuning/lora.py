@@ -33,17 +33,21 @@ def attach(base: Base, config: TrainConfig, precision: str, start: Adapter | Non
     """
     set_seed(config.seed)
     if start is not None and start.card["base_digest"] != base.digest:
-        raise InputError(
-            f"{start.name} was trained on {start.base}, not on {base.name}; choose that base, or no adapter"
-        )
+        raise InputError(f"{start.name} was trained on {start.base}, not on {base.name}; choose that base")
     model = _in_4_bits(base) if config.method == "qlora" else frozen(base, precision)
-    if start is not None:
-        shaped = PeftConfig.from_pretrained(str(start.path))
-        shaped.base_model_name_or_path = (
-            base.model.name_or_path
-        )  # as of fresh ones: its name would be looked for on the Hub
-        return PeftModel.from_pretrained(model, str(start.path), config=shaped, is_trainable=True)
-    return get_peft_model(model, shape(config))
+    return get_peft_model(model, shape(config)) if start is None else _with(model, base, start.path)
+
+
+def load(base: Base, folder: Path, precision: str) -> Any:
+    """A copy of the base with the adapter that PEFT's files in `folder` hold."""
+    return _with(frozen(base, precision), base, folder)
+
+
+def _with(model: Any, base: Base, folder: Path) -> Any:
+    kind = PeftConfig.from_pretrained(str(folder))
+    # As fresh ones have it. By the name that its file holds, PEFT would look on the Hub.
+    kind.base_model_name_or_path = base.model.name_or_path
+    return PeftModel.from_pretrained(model, str(folder), config=kind, is_trainable=True)
 
 
 def fresh(base: Base, config: TrainConfig, precision: str) -> Any:

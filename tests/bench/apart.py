@@ -13,13 +13,22 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 Way = Callable[[int], Any]
-"""Does it once, with inputs that belong to the round's number."""
+"""Does it once, with inputs that belong to the round's number; what it returns is what it found."""
 Make = tuple[Callable[..., Way], tuple[Any, ...]]
 """What makes a way, called in the way's own process, and its arguments."""
 
 
 def in_turns(ways: Mapping[str, Make], rounds: int) -> dict[str, list[float]]:
     """Seconds of each way in every round but a first one, which warms up."""
+    return {name: [seconds for seconds, _ in taken[1:]] for name, taken in _rounds(ways, rounds + 1).items()}
+
+
+def apart(ways: Mapping[str, Make], rounds: int) -> dict[str, list[Any]]:
+    """What each way found in every round."""
+    return {name: [found for _, found in taken] for name, taken in _rounds(ways, rounds).items()}
+
+
+def _rounds(ways: Mapping[str, Make], rounds: int) -> dict[str, list[tuple[float, Any]]]:
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
     processes = []
@@ -30,14 +39,12 @@ def in_turns(ways: Mapping[str, Make], rounds: int) -> dict[str, list[float]]:
             processes[-1].start()
             theirs.close()
             pipes[name].recv()  # one after another, so that two never compile the same
-        seconds: dict[str, list[float]] = {name: [] for name in ways}
-        for number in range(rounds + 1):
+        taken: dict[str, list[tuple[float, Any]]] = {name: [] for name in ways}
+        for number in range(rounds):
             for name, pipe in pipes.items():
                 pipe.send(number)
-                taken = pipe.recv()
-                if number:
-                    seconds[name].append(taken)
-        return seconds
+                taken[name].append(pipe.recv())
+        return taken
     finally:
         for process in processes:
             process.kill()
@@ -50,8 +57,8 @@ def _serve(make: Make, pipe: Connection) -> None:
     while True:
         number = pipe.recv()
         start = time.perf_counter()
-        way(number)
-        pipe.send(time.perf_counter() - start)
+        found = way(number)
+        pipe.send((time.perf_counter() - start, found))
 
 
 def medians(seconds: Mapping[str, list[float]]) -> dict[str, float]:
