@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from eval.vote import Vote
 
 REPO = Path(__file__).resolve().parent.parent
-FORMATS = ("json", "csv")  # as in eval.export, whose imports take time that --help should not
+FORMATS = ("json", "csv", "dpo", "kto", "sft")  # as in eval.export, whose imports take time that --help should not
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,10 +5,12 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from eval.errors import InputError
+from eval.lessons import feedback, instructions, preferences
 from eval.outcomes import winning
 from eval.vote import SCHEMA, Vote, to_json
 
@@ -44,7 +46,18 @@ def as_csv(votes: Sequence[Vote]) -> bytes:
     return text.getvalue().encode("utf-8", errors="replace")
 
 
-FORMATS: dict[str, Format] = {"json": as_json, "csv": as_csv}
+def _lines(rows: Callable[[Sequence[Vote]], Iterable[Mapping[str, Any]]]) -> Format:
+    """A JSON object a line, in ASCII as above."""
+    return lambda votes: "".join(json.dumps(row) + "\n" for row in rows(votes)).encode("ascii")
+
+
+FORMATS: dict[str, Format] = {
+    "json": as_json,
+    "csv": as_csv,
+    "dpo": _lines(preferences),
+    "kto": _lines(feedback),
+    "sft": _lines(instructions),
+}
 
 
 def write(votes: Sequence[Vote], name: str, path: Path) -> None:

@@ -2,8 +2,8 @@
 
 Both train the same adapter (rank 16, every linear layer) on the sample training rows: one epoch, the same batch size,
 learning rate, schedule and seed. All else is each one's own: TRL's default precision, activation checkpointing, output
-layer and order of rows; our packed batches. The speed is answer tokens a second, of the steps alone. The loss is that of
-the validation rows afterwards, computed by our code for both. With `--rounds` above 1, that many seeds, in turns.
+layer and order of rows; our packed batches. The speed is answer tokens a second, of the steps alone. The loss is that
+of the validation rows afterwards, computed by our code for both. With `--rounds` above 1, that many seeds, in turns.
 """
 
 import statistics

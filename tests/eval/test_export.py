@@ -59,5 +59,5 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="in a folder that exists"):
         write(VOTES, "json", tmp_path / "missing" / "out")
-    with pytest.raises(InputError, match="unknown; give one of json, csv"):
+    with pytest.raises(InputError, match="unknown; give one of json, csv, dpo, kto, sft"):
         write(VOTES, "xls", tmp_path / "out")
