@@ -86,6 +86,8 @@ class Dataset:
     sha256: str
     report: Report
     splits: Splits
+    kind: str = "answers"
+    """What its rows teach: answers, preferences or feedback."""
 
 
 def load(path: Path, tokenizer: PreTrainedTokenizerBase, max_length: int, seed: int) -> Dataset:
@@ -95,7 +97,19 @@ def load(path: Path, tokenizer: PreTrainedTokenizerBase, max_length: int, seed: 
         first = report.dropped[0]
         raise InputError(f"{path.name}: none of {len(report.dropped)} rows can be used; {first.place}: {first.reason}")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Dataset(path.name, sha256, report, split(report.kept, seed))
+    return Dataset(path.name, sha256, report, split(report.kept, seed), _kind(path.name, report.kept))
+
+
+def _kind(name: str, rows: Sequence[Row]) -> str:
+    first: dict[str, Row] = {}
+    for row in rows:
+        first.setdefault(row.kind, row)
+    if len(first) > 1:
+        (one, here), (other, there) = list(first.items())[:2]
+        raise InputError(
+            f"{name}: {here.place} teaches {one}, {there.place} {other}; put each kind in a file of its own"
+        )
+    return next(iter(first))
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int]:
@@ -217,17 +231,32 @@ def _fit(row: Row, tokenizer: PreTrainedTokenizerBase, limit: int, controls: re.
             raise _Unusable("the response is empty" if message["role"] == "assistant" else "the prompt is empty")
         if found := controls.search(message["content"]):
             raise _Unusable(f"its text contains the control token {found.group()}")
+    if row.rejected is not None:
+        _check_rejected(row, tokenizer, limit, controls)
     if not any(message["role"] == "user" for message in row.messages):
         raise _Unusable("no user turn, so nothing is asked")
     while True:
         try:
-            example = encode(tokenizer, row.messages)
+            example = encode(tokenizer, row.grounded)
         except InputError as error:
             raise _Unusable(str(error)) from error
         if len(example.input_ids) <= limit:
             return row, example
         too_long = f"{len(example.input_ids)} tokens, more than {limit}; shorten it or raise the maximum length"
         row = _without_oldest_exchange(row, too_long)
+
+
+def _check_rejected(row: Row, tokenizer: PreTrainedTokenizerBase, limit: int, controls: re.Pattern[str]) -> None:
+    rejected = row.rejected or ""
+    if not rejected:
+        raise _Unusable("the rejected answer is empty")
+    if rejected == row.response:
+        raise _Unusable("the chosen and the rejected answer are the same, so nothing is preferred")
+    if found := controls.search(rejected):
+        raise _Unusable(f"its text contains the control token {found.group()}")
+    length = len(_ids(tokenizer, rejected)) + len(prompt_ids(tokenizer, row.grounded[:-1]))
+    if length >= limit:
+        raise _Unusable(f"{length} tokens with the rejected answer, more than {limit}; raise the maximum length")
 
 
 def _without_oldest_exchange(row: Row, otherwise: str) -> Row:
@@ -248,5 +277,5 @@ def _notes(rows: Sequence[Row]) -> tuple[str, ...]:
     if several := sum(len(found) > 1 for found in answers.values()):
         notes.append(f"{several} prompts have more than one answer; the model will waver between them")
     if passages := sum(bool(row.passages) for row in rows):
-        notes.append(f"{passages} rows bring passages, which this method does not read")
+        notes.append(f"{passages} rows bring passages, which are worded into their questions as at chat time")
     return tuple(notes)

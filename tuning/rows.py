@@ -10,9 +10,11 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from tuning.errors import InputError
+from tuning.neighbours import ground
 from tuning.rowfiles import FORMATS, READERS, Broken, kind, mapping
 
 ROLES = {
@@ -58,11 +60,36 @@ class Row:
     """Passages that belong to the question, each with `id` and `text`."""
     answers: tuple[str, ...] = ()
     """Accepted short answers, for scoring."""
+    rejected: str | None = None
+    """Of a preference row, the answer that the last turn is preferred to."""
+    good: bool | None = None
+    """Of a feedback row, whether the last turn is a good answer."""
+
+    @property
+    def kind(self) -> str:
+        """What can be learnt from the row: answers, preferences or feedback."""
+        if self.rejected is not None:
+            return "preferences"
+        return "answers" if self.good is None else "feedback"
 
     @property
     def prompt(self) -> tuple[Message, ...]:
         """The turns before the last answer: what a model is asked when the row is used as a question."""
         return self.messages[:-1]
+
+    @property
+    def grounded(self) -> tuple[Message, ...]:
+        """The turns with the passages worded into the last question, as at chat time: what is trained and measured.
+
+        The passages are shuffled, lest their place tell which one holds the answer; by their own hash, so that all rows
+        with the same passages begin alike, which training then computes once.
+        """
+        if not self.passages:
+            return self.messages
+        passages = sorted((dict(passage) for passage in self.passages), key=lambda one: (one["id"], one["text"]))
+        digest = hashlib.sha256(json.dumps(passages, sort_keys=True).encode()).digest()
+        Random(digest).shuffle(passages)
+        return (*ground(self.prompt, passages), self.messages[-1])
 
     @property
     def response(self) -> str:
@@ -71,8 +98,9 @@ class Row:
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits of SHA-256 over the turns: the same words are the same row in any file."""
-        return hashlib.sha256(json.dumps(self.messages, sort_keys=True).encode()).hexdigest()[:16]
+        """16 hexadecimal digits of SHA-256 over the words: the same words are the same row in any file."""
+        judged = [] if self.kind == "answers" else [self.rejected, self.good]
+        return hashlib.sha256(json.dumps([*self.messages, *judged], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -110,6 +138,8 @@ def _row(record: Mapping[str, Any], place: str) -> Row:
         split=SPLITS[split.lower()] if split else None,
         passages=tuple(_passages(record.get("passages") or (), place)),
         answers=tuple(_answers(record.get("answers"), place)),
+        rejected=_answer(record, "rejected", place) if "chosen" in record and "rejected" in record else None,
+        good=_label(record, place) if "completion" in record and "label" in record else None,
     )
 
 
@@ -127,16 +157,39 @@ def _messages(record: Mapping[str, Any], place: str) -> Iterator[Message]:
     question = next((field for field in QUESTION_FIELDS if field in record), None)
     answer = next((field for field in ANSWER_FIELDS if field in record), None)
     if "chosen" in record and "rejected" in record:
-        raise Broken(f"{place}: a preference row (chosen, rejected); LoRA needs one answer a row, as in {FORMATS}")
+        answer = "chosen"
     if question is None or answer is None:
         has = ", ".join(map(str, record)) or "nothing"
         missing = "response" if question else "prompt"
         raise Broken(f"{place}: no {missing} (it has: {has}); name the fields as in {FORMATS}")
     if system:
         yield {"role": "system", "content": system}
+    if isinstance(record[question], list):
+        yield from (_message(turn, place) for turn in record[question])
+        yield {"role": "assistant", "content": _answer(record, answer, place)}
+        return
     parts = [_text(record, field, place) for field in (question, *CONTEXT_FIELDS) if field in record]
     yield {"role": "user", "content": "\n\n".join(part for part in parts if part)}
-    yield {"role": "assistant", "content": _text(record, answer, place)}
+    yield {"role": "assistant", "content": _answer(record, answer, place)}
+
+
+def _answer(record: Mapping[str, Any], field: str, place: str) -> str:
+    """An answer as text, or as TRL's list of the one message that holds it."""
+    value = record.get(field)
+    if not isinstance(value, list):
+        return _text(record, field, place)
+    if len(value) != 1:
+        raise Broken(f"{place}: {field} has {len(value)} messages; give the one answer, and earlier turns in prompt")
+    return _message(value[0], place)["content"]
+
+
+def _label(record: Mapping[str, Any], place: str) -> bool:
+    """Of a feedback row: true and false, 1 and 0, or the words."""
+    value = record["label"]
+    known = {"true": True, "1": True, "false": False, "0": False}
+    if str(value).lower() not in known:
+        raise Broken(f"{place}: label is {value!r}; use true for a good answer and false for a bad one")
+    return known[str(value).lower()]
 
 
 def _message(turn: Any, place: str) -> Message:

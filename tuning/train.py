@@ -50,6 +50,7 @@ def train(
     when `stop()` was true before the first step.
     """
     began = time.perf_counter()
+    _refuse_unfit(data, config.method)
     refuse_taken(adapters, check_name(name))
     run = _Run(base, data, config, work / "checkpoints", report, stop, start)
     run.train()
@@ -57,6 +58,15 @@ def train(
     adapter = save_adapter(adapters, name, lambda folder: lora.write(run.model, base.name, folder), card)
     shutil.rmtree(run.checkpoints, ignore_errors=True)
     return adapter
+
+
+def _refuse_unfit(data: Dataset, method: str) -> None:
+    wanted = {"dpo": "preferences", "kto": "feedback"}.get(method, "answers")
+    if data.kind != wanted:
+        fits = {"preferences": "dpo", "feedback": "kto", "answers": "lora"}[data.kind]
+        raise InputError(
+            f"{data.file} teaches {data.kind}, which {method} does not learn from; choose the method {fits}"
+        )
 
 
 def lineage(start: Adapter | None) -> list[dict[str, str]]:
@@ -88,7 +98,7 @@ class _Run:
             )
         splits = data.splits
         self.train_set, self.validation, self.test = (
-            [encode(base.tokenizer, row.messages) for row in part]
+            [encode(base.tokenizer, row.grounded) for row in part]
             for part in (splits.train, splits.validation, splits.test)
         )
         self.precision = fastest_precision(base, config, self.train_set, self._pad)

@@ -1,6 +1,7 @@
 """Rows -> examples: what carries loss, what is dropped and why, and that a test row never trained."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,52 @@ def test_each_dropped_row_says_where_and_why(tokenizer: PreTrainedTokenizerBase)
     assert "no assistant turn" in reasons["line 7"]
     assert report.answer_tokens == encode(tokenizer, rows[0].messages).answer_tokens
     json.dumps(report.as_json())
+
+
+def passages(*texts: str) -> tuple[dict[str, str], ...]:
+    return tuple({"id": f"{text[:3]}.md", "text": text} for text in texts)
+
+
+def test_rows_with_passages_learn_the_very_prompt_of_chat_time(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Which passage holds the answer must not show by its place, and rows with the same ones must begin alike."""
+    one = replace(row("How deep?", "nine"), passages=passages("It is nine deep.", "It is red."))
+    other = replace(row("What colour?", "red"), passages=passages("It is red.", "It is nine deep."))
+    assert one.grounded[0]["content"].replace("How deep?", "") == other.grounded[0]["content"].replace(
+        "What colour?", ""
+    )
+    first = [f"It is {number}." for number in range(40)]
+    golden = [replace(row("a", "b"), passages=passages(text, "It is red.")).grounded[0]["content"] for text in first]
+    leading = sum("[1] It .md: It is red" in text for text in golden)
+    assert 8 < leading < 32
+    report = check([one], tokenizer, 200)
+    assert report.answer_tokens == encode(tokenizer, one.grounded).answer_tokens
+    assert "passages" in report.notes[0]
+    ids = encode(tokenizer, one.grounded).input_ids
+    assert ids[: len(ids) - report.answer_tokens] == prompt_ids(tokenizer, one.grounded[:-1])
+
+
+def test_rows_too_long_with_their_passages_are_dropped_whole(tokenizer: PreTrainedTokenizerBase) -> None:
+    long = replace(row("How deep?", "nine"), passages=passages("red " * 60))
+    report = check([long, row("one", "two", 2)], tokenizer, 64)
+    assert [kept.place for kept in report.kept] == ["line 2"]
+    assert "more than 64" in report.dropped[0].reason
+
+
+def test_preferences_that_prefer_nothing_are_dropped_and_kinds_do_not_mix(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    pair = replace(row("How deep?", "nine"), rejected="ten")
+    same, empty, long = (replace(pair, rejected=text) for text in ("nine", "", "red " * 90))
+    report = check([pair, same, empty, long], tokenizer, 64)
+    assert report.kept == (pair,)
+    reasons = [finding.reason for finding in report.dropped]
+    assert "are the same" in reasons[0]
+    assert "is empty" in reasons[1]
+    assert "more than 64" in reasons[2]
+    path = tmp_path / "mixed.jsonl"
+    path.write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n{"prompt": "a", "response": "b"}')
+    with pytest.raises(InputError, match=r"mixed\.jsonl: line 1 teaches preferences, line 2 answers; put each kind"):
+        load(path, tokenizer, 64, 0)
 
 
 def test_a_long_dialogue_loses_its_oldest_turns_and_the_report_says_so(tokenizer: PreTrainedTokenizerBase) -> None:

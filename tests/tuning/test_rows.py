@@ -101,7 +101,13 @@ BROKEN = [
     ("rows.jsonl", '{"prompt": "a", "response": NaN}', r"line 1: response must be text, this is the number nan"),
     ("rows.jsonl", '{"prompt": "a", "response": true}', r"line 1: response must be text, this is true or false"),
     ("rows.jsonl", '{"prompt": "a", "response": "\\ud800"}', r"line 1: response holds half of a surrogate"),
-    ("rows.jsonl", '{"prompt": "a", "chosen": "b", "rejected": "c"}', r"line 1: a preference row"),
+    ("rows.jsonl", '{"prompt": "a", "chosen": "b", "rejected": [1]}', r"line 1, a message: an object is needed"),
+    (
+        "rows.jsonl",
+        '{"prompt": "a", "chosen": ["b", "c"], "rejected": "d"}',
+        r"line 1: chosen has 2 messages; give the",
+    ),
+    ("rows.jsonl", '{"prompt": "a", "completion": "b", "label": "so so"}', r"line 1: label is 'so so'; use true"),
     ("rows.jsonl", '{"messages": "hello"}', r"line 1: messages must be a list"),
     ("rows.jsonl", '{"messages": [{"role": "tool", "content": "x"}]}', r"line 1: a message of role 'tool'; use"),
     ("rows.jsonl", '{"messages": [{"role": "user"}]}', r"line 1: a message without content"),
@@ -186,3 +192,23 @@ def test_csv_gives_back_any_text(tmp_path_factory: pytest.TempPathFactory, pairs
     if not expected:
         return
     assert [(row.prompt[0]["content"], row.response) for row in read_rows(path)] == expected
+
+
+def test_preferences_and_feedback_are_recognised_in_trls_shapes(tmp_path: Path) -> None:
+    question = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How deep?"}]
+    lines = [
+        {"prompt": "How deep?", "chosen": "Nine.", "rejected": "Ten."},
+        {"prompt": question, "chosen": [{"role": "assistant", "content": "Nine."}], "rejected": "Ten."},
+        {"prompt": "How deep?", "completion": "Ten.", "label": False},
+        {"prompt": "How deep?", "completion": "Ten."},
+        {"prompt": "How deep?", "completion": "Ten.", "label": 1},
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    rows = read_rows(path)
+    assert [row.kind for row in rows] == ["preferences", "preferences", "feedback", "answers", "feedback"]
+    assert [row.rejected for row in rows] == ["Ten.", "Ten.", None, None, None]
+    assert [row.good for row in rows] == [None, None, False, None, True]
+    assert rows[1].prompt == tuple(question)
+    assert rows[0].response == "Nine."
+    assert len({row.digest for row in rows}) == 5
