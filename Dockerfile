@@ -13,6 +13,7 @@ COPY --chown=user eval eval
 RUN pip install --no-cache-dir --user --editable .
 COPY --chown=user app.py ./
 COPY --chown=user data/samples data/samples
+COPY --chown=user data/general data/general
 EXPOSE 7860
 VOLUME /state
 CMD ["python", "app.py"]
