@@ -8,7 +8,6 @@ import copy
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
 import time
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
+from tuning.checkpoints import sync
 from tuning.errors import InputError
 
 if TYPE_CHECKING:
@@ -107,13 +107,18 @@ def open_adapter(path: Path) -> Adapter:
     return Adapter(path.name, path, card)
 
 
-def save_adapter(folder: Path, name: str, write: Callable[[Path], None], card: Mapping[str, Any]) -> Adapter:
+def save_adapter(
+    folder: Path, name: str, write: Callable[[Path], None], card: Mapping[str, Any], replace: bool = False
+) -> Adapter:
     """Let `write` fill a temporary folder, add the card, sync it, and give it its name in one step.
 
-    Raises InputError if the name is taken, or the disk full; nothing half-written stays behind then.
+    Raises InputError if the name is taken (unless it is to `replace` what has it), or the disk full; nothing
+    half-written stays behind then.
     """
-    refuse_taken(folder, check_name(name))
-    with _new_folder(folder / name) as temporary:
+    check_name(name)
+    if not replace:
+        refuse_taken(folder, name)
+    with _new_folder(folder / name, replace) as temporary:
         write(temporary)
         sha256 = hashlib.sha256((temporary / WEIGHTS).read_bytes()).hexdigest()
         created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -168,31 +173,26 @@ def _merge(adapter: Adapter, base: "Base", folder: Path) -> None:
 
 
 @contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
+def _new_folder(target: Path, replace: bool = False) -> Iterator[Path]:
     """A temporary folder beside `target` that becomes `target`, synced, if nothing is raised; else it is removed."""
-    temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
+    temporary, old = (target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp" for _ in range(2))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target.parent)
         temporary.mkdir()
         yield temporary
         for path in [*temporary.rglob("*"), temporary]:
-            _sync(path)
+            sync(path)
+        if replace and target.exists():
+            target.rename(old)
         temporary.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
+        shutil.rmtree(old, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         place = f"{target} could not be written ({getattr(error, 'strerror', None) or error})"
         raise InputError(f"{place}; free some disk space or choose another folder") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sweep(folder: Path) -> None:

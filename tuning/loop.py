@@ -2,14 +2,15 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from tuning.errors import InputError
 from tuning.loss import Collate, answer_loss, mean_answer_loss
 from tuning.order import Order
+from tuning.saving import WholeCheckpoints
 
 Event = dict[str, Any]
 Reporter = Callable[[Event], None]
@@ -36,9 +37,35 @@ class Progress(TrainerCallback):
         self.step = 0
         self.ended = "finished"
         self._began = self._step_began = 0.0
+        self._first = 0
+        self.earlier_seconds = 0.0
+        """Spent before the checkpoint from which this run went on."""
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._began = time.perf_counter()
+        self._first = self.step = state.global_step
+        if state.global_step:
+            self._go_on(state.log_history)
+            self._report({"event": "resumed", "step": state.global_step})
+
+    def _go_on(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Take up the curves and the counts as they were when the checkpoint was saved."""
+        self.losses = [(int(entry["step"]), round(entry["loss"], 5)) for entry in history if "loss" in entry]
+        self.validations = [
+            (int(entry["step"]), round(entry["eval_loss"], 5)) for entry in history if "eval_loss" in entry
+        ]
+        last = next((entry for entry in reversed(history) if "seconds" in entry), None)
+        if last:
+            self.earlier_seconds, self.step_seconds = last["seconds"], last["step_seconds"]
+            self.answer_tokens = int(last["answer_tokens"])
+
+    def counts(self) -> dict[str, float]:
+        """What a run that goes on from a checkpoint continues to count, besides the curves."""
+        return {
+            "seconds": round(self.earlier_seconds + time.perf_counter() - self._began, 1),
+            "step_seconds": round(self.step_seconds, 3),
+            "answer_tokens": self.answer_tokens,
+        }
 
     def on_step_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._step_began = time.perf_counter()
@@ -46,12 +73,11 @@ class Progress(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.step = state.global_step
         self.step_seconds += time.perf_counter() - self._step_began
-        if self._stop():
+        if self._stop() and state.global_step < state.max_steps:
             self.ended = "stopped"
-            control.should_training_stop = True
-            # A user who stops waits for this: what is already known to be best is kept without another measurement.
-            control.should_evaluate = args.load_best_model_at_end and state.best_model_checkpoint is None
-            control.should_save = False
+            control.should_training_stop = control.should_save = True
+            # A user who stops waits for this: where something is known to be best, no measurement is added.
+            control.should_evaluate |= args.load_best_model_at_end and state.best_model_checkpoint is None
 
     def on_train_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self.ended == "finished" and state.global_step < state.max_steps:
@@ -72,7 +98,7 @@ class Progress(TrainerCallback):
             self._report(self._step_event(state, logs))
 
     def _step_event(self, state: TrainerState, logs: Mapping[str, float]) -> Event:
-        elapsed = time.perf_counter() - self._began
+        elapsed, steps = time.perf_counter() - self._began, state.global_step - self._first
         return {
             "event": "step",
             "step": state.global_step,
@@ -81,13 +107,13 @@ class Progress(TrainerCallback):
             "loss": logs["loss"],
             "learning_rate": logs["learning_rate"],
             "answer_tokens_per_second": round(self.answer_tokens / max(self.step_seconds, 1e-9), 1),
-            "seconds": round(elapsed, 1),
+            "seconds": round(self.earlier_seconds + elapsed, 1),
             # Counts the validations in: they come at regular steps.
-            "seconds_left": round(elapsed / state.global_step * (state.max_steps - state.global_step), 1),
+            "seconds_left": round(elapsed / steps * (state.max_steps - state.global_step), 1),
         }
 
 
-class AnswerTrainer(Trainer):
+class AnswerTrainer(WholeCheckpoints):
     """A Trainer whose loss, in training and in validation, is that of the answer tokens."""
 
     def __init__(self, lay: Collate, order: Order, precision: str, progress: Progress, **options: Any) -> None:
@@ -96,6 +122,9 @@ class AnswerTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Order:
         return self._order
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        super().log(logs | self._progress.counts() if "loss" in logs else logs, start_time)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None

@@ -11,8 +11,10 @@ from typing import Any
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from tuning import lora
-from tuning.adapters import Adapter, check_name, refuse_taken, save_adapter
+from tuning.adapters import Adapter, save_adapter
 from tuning.base import Base
+from tuning.before import Before
+from tuning.checkpoints import latest_whole
 from tuning.config import TrainConfig
 from tuning.dialogues import Dataset, Example, encode
 from tuning.errors import InputError
@@ -21,6 +23,7 @@ from tuning.loop import AnswerTrainer, Diverged, Progress, Reporter, diverged
 from tuning.loss import collate_packed, layout, mean_answer_loss
 from tuning.order import FamilyOrder, LengthOrder, Order, families
 from tuning.pace import fastest_precision
+from tuning.saving import SaveClock
 
 __all__ = ["Diverged", "Stopped", "TrainConfig", "train"]
 
@@ -42,21 +45,29 @@ def train(
 ) -> Adapter:
     """Train an adapter on `data`, a fresh one or from `start` on, and save it as `adapters/name`.
 
-    Checkpoints go to `work/checkpoints`, which is removed at the end. `report` gets a dict for everything that happens:
-    `event` is start, step, validation or note. When `stop()` turns true, the step in progress ends, and the best
-    weights so far are measured on the test rows and saved.
+    Checkpoints go to `work/checkpoints`; where a whole one of this run is found there, training goes on from it. They
+    are removed at the end, but not after a stop: going on, then, ends in an adapter that replaces the one saved before.
+    `report` gets a dict for everything that happens: `event` is start, resumed, step, validation or note. When `stop()`
+    turns true, the step in progress ends, and the best weights so far are measured on the test rows and saved.
 
     Raises InputError for a taken name or a `start` of another base, Diverged when numbers stop being finite, Stopped
     when `stop()` was true before the first step.
     """
     began = time.perf_counter()
     _refuse_unfit(data, config.method)
-    refuse_taken(adapters, check_name(name))
-    run = _Run(base, data, config, work / "checkpoints", report, stop, start)
-    run.train()
-    card = run.card() | {"seconds": round(time.perf_counter() - began, 1)}
-    adapter = save_adapter(adapters, name, lambda folder: lora.write(run.model, base.name, folder), card)
-    shutil.rmtree(run.checkpoints, ignore_errors=True)
+    whole = {"base": base.digest, "rows": data.sha256, "start": start.digest if start else None}
+    before = Before(work, whole | {"config": asdict(config)})
+    adapter = before.saved(adapters, name)
+    if adapter is None or adapter.card["ended"] == "stopped":
+        run = _Run(base, data, config, before, report, stop, start)
+        run.train()
+        seconds = run.progress.earlier_seconds + time.perf_counter() - began
+        card = run.card() | {"seconds": round(seconds, 1), "run": before.run}
+        adapter = save_adapter(
+            adapters, name, lambda folder: lora.write(run.model, base.name, folder), card, replace=adapter is not None
+        )
+    if adapter.card["ended"] != "stopped":
+        shutil.rmtree(before.checkpoints, ignore_errors=True)
     return adapter
 
 
@@ -84,12 +95,12 @@ class _Run:
         base: Base,
         data: Dataset,
         config: TrainConfig,
-        checkpoints: Path,
+        before: Before,
         report: Reporter,
         stop: Callable[[], bool],
         start: Adapter | None,
     ) -> None:
-        self.base, self.data, self.config, self.checkpoints, self.start = base, data, config, checkpoints, start
+        self.base, self.data, self.config, self.before, self.start = base, data, config, before, start
         self._report, self._stop = report, stop
         self._pad = int(base.tokenizer.pad_token_id or 0)
         if config.max_length > base.context:
@@ -101,7 +112,7 @@ class _Run:
             [encode(base.tokenizer, row.grounded) for row in part]
             for part in (splits.train, splits.validation, splits.test)
         )
-        self.precision = fastest_precision(base, config, self.train_set, self._pad)
+        self.precision = before.recall("precision", lambda: fastest_precision(base, config, self.train_set, self._pad))
         self.model = lora.attach(base, config, self.precision, start)
         fuse(self.model)
         self._lay = layout(self.model, self._pad, self.precision)
@@ -124,10 +135,10 @@ class _Run:
         trainer.remove_callback(PrinterCallback)  # results go to `report`, not to standard output
         self._start_event(trainer)
         with self.model.disable_adapter():
-            self.base_test_loss = self._measure(self.test)
+            self.base_test_loss = self.before.recall("base_test_loss", lambda: self._measure(self.test))
         if self._stop():
-            raise Stopped("stopped before the first step; nothing was saved")
-        trainer.train()
+            raise Stopped("stopped before its first step")
+        trainer.train(latest_whole(self.before.checkpoints))
         if not lora.round_to_half(self.model):
             raise diverged("a weight", trainer.state.global_step, self.config.learning_rate)
         self.test_loss = self._measure(self.test)
@@ -162,7 +173,7 @@ class _Run:
         # Validate twice an epoch; a checkpoint goes with each, since the best of them is what is kept.
         every = max(1, math.ceil(len(self.train_set) / config.batch_size / 2))
         return TrainingArguments(
-            output_dir=str(self.checkpoints),
+            output_dir=str(self.before.checkpoints),
             per_device_train_batch_size=config.batch_size,
             num_train_epochs=config.epochs,
             learning_rate=config.learning_rate,
@@ -175,7 +186,8 @@ class _Run:
             eval_steps=every,
             save_strategy="steps",
             save_steps=every,
-            save_total_limit=1,
+            save_total_limit=None,  # what is kept is decided where it is saved
+            restore_callback_states_from_checkpoint=True,
             load_best_model_at_end=validated,
             metric_for_best_model="loss" if validated else None,
             greater_is_better=False if validated else None,
@@ -192,8 +204,8 @@ class _Run:
 
     def _callbacks(self) -> list[TrainerCallback]:
         if self.validation and self.config.patience:
-            return [self.progress, EarlyStoppingCallback(self.config.patience)]
-        return [self.progress]
+            return [SaveClock(), self.progress, EarlyStoppingCallback(self.config.patience)]
+        return [SaveClock(), self.progress]
 
     def card(self) -> dict[str, Any]:
         """What the adapter's folder says about it."""

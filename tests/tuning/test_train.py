@@ -234,9 +234,10 @@ def test_stop_before_the_first_step_saves_nothing(base: Base, tmp_path: Path) ->
 
 
 def test_a_taken_name_is_refused_before_any_work(base: Base, tmp_path: Path) -> None:
-    run(base, tmp_path, replace(CONFIG, epochs=1))
+    first, _ = run(base, tmp_path, replace(CONFIG, epochs=1))
     with pytest.raises(InputError, match="'mine' exists already"):
-        run(base, tmp_path, replace(CONFIG, epochs=1))
+        run(base, tmp_path, replace(CONFIG, epochs=2))
+    assert list_adapters(tmp_path / "adapters") == [first]
 
 
 def test_the_same_seed_gives_the_same_weights(base: Base, tmp_path: Path) -> None:
