@@ -19,6 +19,7 @@ from tuning.config import TrainConfig
 from tuning.dialogues import Dataset, Example, encode
 from tuning.errors import InputError
 from tuning.fused import fuse
+from tuning.heldout import TEST_ROWS, write_rows
 from tuning.loop import AnswerTrainer, Diverged, Progress, Reporter, diverged
 from tuning.loss import collate_packed, layout, mean_answer_loss
 from tuning.order import FamilyOrder, LengthOrder, Order, families
@@ -63,9 +64,7 @@ def train(
         run.train()
         seconds = run.progress.earlier_seconds + time.perf_counter() - began
         card = run.card() | {"seconds": round(seconds, 1), "run": before.run}
-        adapter = save_adapter(
-            adapters, name, lambda folder: lora.write(run.model, base.name, folder), card, replace=adapter is not None
-        )
+        adapter = save_adapter(adapters, name, run.write, card, replace=adapter is not None)
     if adapter.card["ended"] != "stopped":
         shutil.rmtree(before.checkpoints, ignore_errors=True)
     return adapter
@@ -206,6 +205,11 @@ class _Run:
         if self.validation and self.config.patience:
             return [SaveClock(), self.progress, EarlyStoppingCallback(self.config.patience)]
         return [SaveClock(), self.progress]
+
+    def write(self, folder: Path) -> None:
+        """The adapter's files, and the rows that it never saw."""
+        lora.write(self.model, self.base.name, folder)
+        write_rows(self.data.splits.test, folder / TEST_ROWS)
 
     def card(self) -> dict[str, Any]:
         """What the adapter's folder says about it."""

@@ -18,6 +18,7 @@ from tuning.base import Base
 from tuning.dialogues import encode, load
 from tuning.engine import Engine
 from tuning.errors import InputError
+from tuning.heldout import held_out
 from tuning.loss import answer_loss, collate, collate_packed, mean_answer_loss
 from tuning.request import Request, Sampling
 from tuning.train import Diverged, Stopped, TrainConfig, train
@@ -137,6 +138,7 @@ def test_the_card_tells_all_and_the_checkpoints_are_gone(base: Base, tmp_path: P
     weights = json.loads((adapter.path / "adapter_config.json").read_text())
     assert weights["base_model_name_or_path"] == "tiny"
     assert not list(adapter.path.glob("*.md"))
+    assert [row.digest for row in held_out(adapter) or ()] == card["rows"]["test"]
 
 
 def test_the_base_test_loss_is_that_of_the_base_without_any_adapter(base: Base, tmp_path: Path) -> None:
