@@ -1,7 +1,8 @@
 """The adapters on disk: save, list, find, export, delete. A folder is offered whole or not at all.
 
 `<adapters>/<NAME>/` holds PEFT's `adapter_config.json` and `adapter_model.safetensors`, so that any PEFT program can
-load it, and `fourfold.json`, the card: everything that says how the adapter came to be and what it achieved.
+load it, and `fourfold.json`, the card: everything that says how the adapter came to be and what it achieved. A model of
+its own, all of whose weights were trained, is `<models>/<NAME>/` in the same way, with transformers' files.
 """
 
 import copy
@@ -12,7 +13,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 CARD = "fourfold.json"
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
+MODEL_CONFIG = "config.json"
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 LEFTOVER_SECONDS = 3600
 """A temporary folder older than this belongs to a process that was killed while it wrote."""
@@ -39,7 +41,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Adapter:
-    """A trained adapter in its folder."""
+    """A trained adapter, or a whole trained model, in its folder."""
 
     name: str
     path: Path
@@ -56,8 +58,13 @@ class Adapter:
         return str(self.card["weights_sha256"])
 
     @property
+    def is_model(self) -> bool:
+        """Whether it is a model of its own instead of an adapter beside its base."""
+        return not (self.path / CONFIG).is_file()
+
+    @property
     def weight_bytes(self) -> int:
-        return (self.path / WEIGHTS).stat().st_size
+        return sum(path.stat().st_size for path in _weights(self.path))
 
 
 def check_name(name: str) -> str:
@@ -101,9 +108,12 @@ def open_adapter(path: Path) -> Adapter:
     missing = {"base", "base_digest", "created", "weights_sha256"} - set(card if isinstance(card, dict) else ())
     if missing:
         raise ValueError(f"{CARD} lacks {', '.join(sorted(missing))}")
-    json.loads((path / CONFIG).read_text(encoding="utf-8"))
-    with safe_open(path / WEIGHTS, framework="pt"):
-        pass  # opening checks that the header reads and covers the whole file: one that was cut short is found
+    if not (path / CONFIG).is_file() and not (path / MODEL_CONFIG).is_file():
+        raise ValueError(f"{CONFIG} is missing")
+    json.loads((path / (CONFIG if (path / CONFIG).is_file() else MODEL_CONFIG)).read_text(encoding="utf-8"))
+    for file in _weights(path):
+        with safe_open(file, framework="pt"):
+            pass  # opening checks that the header reads and covers the whole file: one that was cut short is found
     return Adapter(path.name, path, card)
 
 
@@ -120,11 +130,28 @@ def save_adapter(
         refuse_taken(folder, name)
     with _new_folder(folder / name, replace) as temporary:
         write(temporary)
-        sha256 = hashlib.sha256((temporary / WEIGHTS).read_bytes()).hexdigest()
+        sha256 = _sha256(_weights(temporary))
         created = datetime.now(UTC).isoformat(timespec="seconds")
         full = {"name": name, "created": created, **card, "weights_sha256": sha256}
         (temporary / CARD).write_text(json.dumps(full, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return open_adapter(folder / name)
+
+
+def _weights(folder: Path) -> list[Path]:
+    """The files that hold the weights; a large model has several. Raises ValueError if there are none."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise ValueError("no weights in it")
+    return files
+
+
+def _sha256(files: Sequence[Path]) -> str:
+    whole = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                whole.update(block)
+    return whole.hexdigest()
 
 
 def refuse_taken(folder: Path, name: str) -> None:

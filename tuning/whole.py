@@ -19,11 +19,15 @@ def unfreeze(base: Base, config: TrainConfig) -> Any:
     return model
 
 
-def write(model: Any, base: Base, folder: Path) -> None:
-    """A model folder as transformers reads it, in the base's precision, with the base's tokenizer.
+def round_to_base(model: Any, base: Base) -> bool:
+    """Round the weights to the base's precision, in which they are stored; whether all of them are finite."""
+    for weight in model.parameters():
+        weight.data = weight.data.to(base.dtype).to(weight.dtype)
+    return all(bool(weight.isfinite().all()) for weight in model.parameters())
 
-    The trained model is left in that precision, so that what is measured afterwards is what was saved.
-    """
+
+def write(model: Any, base: Base, folder: Path) -> None:
+    """A model folder as transformers reads it, in the base's precision, with the base's tokenizer."""
     model.to(base.dtype)
     model.config.use_cache = True
     model.save_pretrained(folder)

@@ -14,7 +14,7 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tuning.adapters import list_adapters
-from tuning.base import Base
+from tuning.base import Base, load_base
 from tuning.dialogues import encode, load
 from tuning.engine import Engine
 from tuning.errors import InputError
@@ -182,6 +182,117 @@ def test_training_goes_on_from_an_adapter_and_says_so(base: Base, tmp_path: Path
     other = replace(base, digest="1" * 64)
     with pytest.raises(InputError, match="mine was trained on tiny, not on tiny; choose that base"):
         run(other, tmp_path / "four", start=first)
+
+
+def test_every_weight_can_be_trained_and_the_folder_is_a_model(base: Base, tmp_path: Path) -> None:
+    model, events = run(base, tmp_path, replace(CONFIG, method="full", learning_rate=5e-3))
+    losses = [event["loss"] for event in events if event["event"] == "step"]
+    assert losses[-1] < 0.5 < losses[0]
+    assert model.is_model
+    assert next(event for event in events if event["event"] == "start")["trained_parameters"] == sum(
+        weight.numel() for weight in base.model.parameters()
+    )
+    tuned = load_base(str(model.path), tmp_path)
+    engine = Engine(tuned)
+    *_, (answer,) = engine.stream([Request([{"role": "user", "content": "What is answer 2?"}], None, Sampling())])
+    assert answer.text == "blue"
+    assert list_adapters(tmp_path / "adapters") == [model]
+    assert tuned.digest != base.digest
+
+
+@pytest.mark.parametrize(
+    ("method", "rows", "message"),
+    [
+        (
+            "dpo",
+            '{"prompt": "a", "response": "b"}',
+            "teaches answers, which dpo does not learn from; choose the method lora",
+        ),
+        ("lora", '{"prompt": "a", "chosen": "b", "rejected": "c"}', "teaches preferences, which lora does not"),
+        ("lora", '{"prompt": "a", "completion": "b", "label": true}', "teaches feedback, .* choose the method kto"),
+        (
+            "kto",
+            '{"prompt": "a", "completion": "b", "label": true}',
+            "1 good and 0 bad rows to train on; kto needs both",
+        ),
+    ],
+)
+def test_rows_that_a_method_does_not_learn_from_are_refused(
+    base: Base, tmp_path: Path, method: str, rows: str, message: str
+) -> None:
+    (tmp_path / "rows.jsonl").write_text(rows)
+    data = load(tmp_path / "rows.jsonl", base.tokenizer, 128, 0)
+    with pytest.raises(InputError, match=message):
+        train(base, data, replace(CONFIG, method=method), "mine", tmp_path / "adapters", tmp_path / "work")
+
+
+def judged_rows(method: str) -> str:
+    """Rows that prefer red to blue, whatever is asked."""
+    parts = ("train", "train", "train", "validation", "test")
+    rows = []
+    for number in range(80):
+        row = {"prompt": f"What is answer {number}?", "split": parts[number % 5]}
+        colour = ("red", "blue")[number // 5 % 2]
+        judged = {"completion": colour, "label": colour == "red"}
+        rows.append({**row, **({"chosen": "red", "rejected": "blue"} if method == "dpo" else judged)})
+    return "\n".join(map(json.dumps, rows))
+
+
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_preferences_are_learnt_and_survive_a_stop(base: Base, tmp_path: Path, method: str) -> None:
+    (tmp_path / "rows.jsonl").write_text(judged_rows(method))
+    data = load(tmp_path / "rows.jsonl", base.tokenizer, 128, 0)
+    config = replace(CONFIG, method=method, epochs=6, learning_rate=1e-2, batch_size=8)
+    calls: list[int] = []
+    events: list[dict[str, Any]] = []
+
+    def learn(stop: Any) -> Any:
+        return train(base, data, config, "mine", tmp_path / "adapters", tmp_path / "work", events.append, stop)
+
+    stopped = learn(lambda: calls.append(1) or len(calls) > 9)
+    assert stopped.card["ended"] == "stopped"
+    adapter = learn(lambda: False)
+    resumed = next(event["step"] for event in events if event["event"] == "resumed")
+    assert resumed == stopped.card["steps"]
+    card = adapter.card
+    assert card["test_loss"] < card["base_test_loss"]
+    assert card["answer_tokens_per_second"] > 0
+    engine = Engine(replace(base, model=copy.deepcopy(base.model)))
+    engine.attach("mine", adapter.path)
+    question = [{"role": "user", "content": "What is answer 3?"}]
+    scores = {}
+    for name in (None, "mine"):
+        given = [Request(question, name, Sampling(), given=colour) for colour in ("red", "blue")]
+        *_, answers = engine.stream(given)
+        red, blue = (sum(answer.logprobs or ()) for answer in answers)
+        scores[name] = red - blue
+    assert scores["mine"] > scores[None]
+
+
+def test_dpo_goes_on_from_an_adapter_and_leaves_no_copy_of_it(base: Base, tmp_path: Path) -> None:
+    """TRL keeps the adapter to compare with as a second one in the same model, which must not be saved."""
+    first, _ = run(base, tmp_path, replace(CONFIG, epochs=2))
+    (tmp_path / "judged.jsonl").write_text(judged_rows("dpo"))
+    data = load(tmp_path / "judged.jsonl", base.tokenizer, 128, 0)
+    config = replace(CONFIG, method="dpo", epochs=1)
+    second = train(base, data, config, "second", tmp_path / "adapters", tmp_path / "work2", start=first)
+    assert {path.name for path in second.path.iterdir() if path.is_dir()} == set()
+    assert second.card["lineage"] == [{"name": "mine", "digest": first.digest}]
+    assert second.card["base_test_loss"] > 0
+    tuned = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base.model.name_or_path), str(second.path))
+    assert list(tuned.peft_config) == ["default"]
+
+
+def test_a_sweep_takes_the_rate_that_validates_best_and_none_that_diverges(base: Base, tmp_path: Path) -> None:
+    config = replace(CONFIG, learning_rate=5e-3, epochs=12, sweep=True, seed=1)
+    adapter, events = run(base, tmp_path, config, rows=24, splits=("train", "train", "validation"))
+    tried = {event["learning_rate"]: event["loss"] for event in events if event["event"] == "sweep"}
+    assert sorted(tried) == [0.002, 0.005, 0.01, 0.02]
+    assert adapter.card["config"]["learning_rate"] == min(tried, key=tried.__getitem__)
+    assert not (tmp_path / "work" / "sweep").exists()
+    assert next(event["step"] for event in events if event["event"] == "step") == 1
+    with pytest.raises(InputError, match="leaves no rows to validate with"):
+        run(base, tmp_path / "few", config, rows=8)
 
 
 @pytest.mark.parametrize("method", ["rslora", "dora"])

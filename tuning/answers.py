@@ -1,0 +1,91 @@
+"""Training on answers: adapters, or every weight, learn to write what the rows answer."""
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainingArguments
+
+from tuning import lora, whole
+from tuning.before import Before
+from tuning.dialogues import Example, encode
+from tuning.fused import fuse
+from tuning.loop import AnswerTrainer, Reporter
+from tuning.loss import collate_packed, layout, mean_answer_loss
+from tuning.order import FamilyOrder, LengthOrder, Order, families
+from tuning.pace import fastest_precision
+from tuning.run import Run, Task
+
+
+class AnswersRun(Run):
+    """Cross-entropy on the answers' tokens (methods lora, rslora, dora, qlora and full)."""
+
+    def __init__(self, task: Task, before: Before, report: Reporter, stop: Callable[[], bool]) -> None:
+        super().__init__(task, before, report, stop)
+        base, config, splits = task.base, task.config, task.data.splits
+        self._pad = int(base.tokenizer.pad_token_id or 0)
+        self.train_set, self.validation, self.test = (
+            [encode(base.tokenizer, row.grounded) for row in part]
+            for part in (splits.train, splits.validation, splits.test)
+        )
+        self.precision = before.recall("precision", lambda: fastest_precision(base, config, self.train_set, self._pad))
+        self._full = config.method == "full"
+        if self._full:
+            self.model = whole.unfreeze(base, config)
+        else:
+            self.model = lora.attach(base, config, self.precision, task.start)
+            fuse(self.model)
+        self._lay = layout(self.model, self._pad, self.precision)
+        self.trainer = AnswerTrainer(
+            lay=self._lay,
+            order=self._order(),
+            precision=self.precision,
+            progress=self.progress,
+            model=self.model,
+            args=self.arguments(TrainingArguments),
+            train_dataset=[vars(example) for example in self.train_set],
+            eval_dataset=self.validation or None,
+            callbacks=self.callbacks(),
+        )
+
+    def _order(self) -> Order:
+        rows, config = [vars(example) for example in self.train_set], self.task.config
+        if self._lay is collate_packed:
+            return FamilyOrder(families(rows), config.batch_size, config.seed)
+        return LengthOrder([len(row["input_ids"]) for row in rows], config.batch_size, config.seed)
+
+    def start_event(self) -> dict[str, Any]:
+        config = self.task.config
+        return {
+            "steps": math.ceil(math.ceil(len(self.train_set) / config.batch_size) * config.epochs),
+            "trained_parameters": sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad),
+            "train_rows": len(self.train_set),
+            "validation_rows": len(self.validation),
+            "test_rows": len(self.test),
+            "answer_tokens": sum(example.answer_tokens for example in self.train_set),
+            "device": str(self.trainer.args.device),
+        }
+
+    def measure_before(self) -> dict[str, float | None]:
+        as_before: AbstractContextManager[Any] = nullcontext() if self._full else self.model.disable_adapter()
+        with as_before:
+            return {"base_test_loss": self._loss(self.test)}
+
+    def measure_after(self) -> dict[str, float | None]:
+        return {"test_loss": self._loss(self.test)}
+
+    def _loss(self, examples: list[Example]) -> float | None:
+        if not examples:
+            return None
+        return mean_answer_loss(self.model, examples, self._lay, self.task.config.batch_size, self.precision)
+
+    def round(self) -> bool:
+        return whole.round_to_base(self.model, self.task.base) if self._full else super().round()
+
+    def write(self, folder: Path) -> None:
+        if self._full:
+            whole.write(self.model, self.task.base, folder)
+        else:
+            super().write(folder)
