@@ -10,6 +10,8 @@ import pypdfium2
 import pytest
 from bs4 import BeautifulSoup
 
+from tuning.base import digest
+
 SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"
 DOCUMENTS = SAMPLES / "documents"
 ROWS: list[dict[str, Any]] = [json.loads(line) for line in (SAMPLES / "rows.jsonl").read_text("utf-8").splitlines()]
@@ -137,3 +139,9 @@ def test_the_card_gives_the_true_counts() -> None:
     card = (SAMPLES / "README.md").read_text("utf-8")
     for kind, count in Counter((row["split"], row["kind"]) for row in ROWS).items():
         assert f"{kind[0]} {kind[1]} {count}\n" in card, kind
+
+
+@pytest.mark.slow
+def test_the_adapter_fits_the_default_model(real_base: Path) -> None:
+    card = json.loads((SAMPLES / "adapter" / "samples" / "fourfold.json").read_text("utf-8"))
+    assert card["base_digest"] == digest(real_base)

@@ -6,6 +6,7 @@ once; from then on the default model is on the disk, and no start asks the netwo
 """
 
 import hashlib
+import json
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -59,7 +60,7 @@ class Base:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     digest: str
-    """SHA-256 over the config and the weight files."""
+    """SHA-256 over the config, its writer's version apart, and the weight files."""
     int8: bool = False
     """Whether the weights of its linear layers were rounded to 8 bits, an output's weights to one step."""
 
@@ -209,9 +210,15 @@ def quiet() -> Iterator[None]:
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 over the names and contents of the config and the weight files."""
-    whole = hashlib.sha256()
-    for path in sorted([folder / "config.json", *folder.glob("*.safetensors")]):
+    """SHA-256 over the config and the names and contents of the weight files.
+
+    Without what the config says of the library that wrote it: the default model is converted on each machine, and stays
+    the same model, to which adapters fit, whichever version of the library converts it.
+    """
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    said = {key: value for key, value in config.items() if key != "transformers_version"}
+    whole = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    for path in sorted(folder.glob("*.safetensors")):
         whole.update(path.name.encode())
         with path.open("rb") as file:
             whole.update(hashlib.file_digest(file, "sha256").digest())

@@ -120,6 +120,18 @@ def test_the_digest_sees_the_weights(tiny_base_path: Path, tmp_path: Path) -> No
     assert digest(other) != digest(tiny_base_path)
 
 
+def test_the_digest_is_the_same_whichever_version_of_the_library_wrote_the_config(
+    tiny_base_path: Path, tmp_path: Path
+) -> None:
+    """The sample adapter did not fit the same default model once a newer transformers had converted it."""
+    other = shutil.copytree(tiny_base_path, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"transformers_version": "5.99.0"}))
+    assert digest(other) == digest(tiny_base_path)
+    (other / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 0.5}))
+    assert digest(other) != digest(tiny_base_path)
+
+
 def test_the_precision_is_decided_once(tiny_base_path: Path, home: Path, lines: list[str]) -> None:
     """Timed on a busy machine, bf16 once lost to fp32: a restart must not change precision, and so answers."""
     first = load_base(str(tiny_base_path), home)
