@@ -1,11 +1,11 @@
 """Training on answers: adapters, or every weight, learn to write what the rows answer."""
 
-import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainingArguments
 
 from tuning import lora, whole
@@ -13,9 +13,9 @@ from tuning.before import Before
 from tuning.dialogues import Example, encode
 from tuning.fused import fuse
 from tuning.loop import AnswerTrainer, Reporter
-from tuning.loss import collate_packed, layout, mean_answer_loss
+from tuning.loss import Batch, answer_loss, collate_packed, layout, mean_answer_loss
 from tuning.order import FamilyOrder, LengthOrder, Order, families
-from tuning.pace import fastest_precision
+from tuning.pace import Estimate, estimate, fastest_precision, sampled
 from tuning.run import Run, Task
 
 
@@ -57,9 +57,8 @@ class AnswersRun(Run):
         return LengthOrder([len(row["input_ids"]) for row in rows], config.batch_size, config.seed)
 
     def start_event(self) -> dict[str, Any]:
-        config = self.task.config
         return {
-            "steps": math.ceil(math.ceil(len(self.train_set) / config.batch_size) * config.epochs),
+            "steps": self.steps,
             "trained_parameters": sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad),
             "train_rows": len(self.train_set),
             "validation_rows": len(self.validation),
@@ -67,6 +66,21 @@ class AnswersRun(Run):
             "answer_tokens": sum(example.answer_tokens for example in self.train_set),
             "device": str(self.trainer.args.device),
         }
+
+    def estimate(self) -> Estimate:
+        config, rows = self.task.config, [vars(example) for example in self.train_set]
+        batches = [self._lay([rows[at] for at in step]) for step in sampled(list(self._order()), config.batch_size)]
+        often = 2 * config.epochs + 1  # validations
+        measured = (
+            sum(len(one.input_ids) * often for one in self.validation)
+            + sum(len(one.input_ids) for one in self.test) * 2
+        )
+
+        def loss(batch: Batch) -> torch.Tensor:
+            total, tokens = answer_loss(self.model, batch, self.precision)
+            return total / tokens
+
+        return estimate(self.model, batches, self.steps, measured, loss)
 
     def measure_before(self) -> dict[str, float | None]:
         as_before: AbstractContextManager[Any] = nullcontext() if self._full else self.model.disable_adapter()

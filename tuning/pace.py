@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,13 @@ from tuning.base import Base
 from tuning.config import TrainConfig
 from tuning.dialogues import Example
 from tuning.lora import fresh
-from tuning.loss import answer_loss, collate
-from tuning.order import LengthOrder
+from tuning.loss import Batch, answer_loss, collate, on
 
 TIMED_TOKENS = 128
 """Longest row of the batch that decides on the precision; enough for matrix products to dominate, as in training."""
+
+SAMPLED = 50
+"""About how many steps of an epoch are laid out to learn their sizes."""
 
 FORWARD_SHARE = 0.4
 """What measuring a row costs of what training on it costs: there is no backward pass, which is the larger part."""
@@ -35,6 +37,11 @@ class Estimate:
     """Most memory that the process (on a GPU: the tensors there) holds; the longest step has been tried."""
     free_bytes: int
     """What was free beside it."""
+
+    def words(self) -> str:
+        """For instance `about 12 minutes and 1.9 GB of memory; 3.1 GB more are free`."""
+        time = f"{self.seconds:.0f} s" if self.seconds < 90 else f"{self.seconds / 60:.0f} minutes"
+        return f"about {time} and {self.bytes / 1e9:.1f} GB of memory; {self.free_bytes / 1e9:.1f} GB more are free"
 
 
 def fastest_precision(base: Base, config: TrainConfig, examples: Sequence[Example], pad: int) -> str:
@@ -61,61 +68,53 @@ def _processor_seconds(model: Any, batch: dict[str, torch.Tensor], precision: st
 
 
 def estimate(
-    model: Any, config: TrainConfig, lengths: Sequence[int], measured: Sequence[int], pad: int, precision: str
+    model: Any, batches: Sequence[Batch], steps: float, measured: float, loss: Callable[[Batch], torch.Tensor]
 ) -> Estimate:
-    """Time the longest step of an epoch and a middling one, with their optimizer, and reckon the whole from them.
+    """Time the largest of `batches` and a middling one, with an optimizer, and reckon the whole run from them.
 
-    `lengths` are the training rows' tokens, `measured` those of every row that is measured, as often as it is. The
-    weights stay as they are, bit for bit. The timed tokens are padding: their time is that of any others.
+    `batches` are some of an epoch's steps, drawn evenly; `steps` is how many the run takes, `measured` the tokens of
+    all rows that are measured, each as often as it is. The weights stay as they are, bit for bit, and so do the random
+    numbers to come: a run must not depend on having been timed.
     """
-    step = config.batch_size
-    order = list(LengthOrder(lengths, step, config.seed))
-    sizes = [_padded([lengths[row] for row in order[at : at + step]]) for at in range(0, len(order), step)]
-    typical = sorted(sizes)[len(sizes) // 2]
-    timed = {size: _seconds(model, size, pad, precision) for size in {max(sizes), typical}}
-    each = timed[typical] / _tokens(typical)
-    slope = (
-        (timed[max(sizes)] - timed[typical]) / (_tokens(max(sizes)) - _tokens(typical))
-        if _tokens(max(sizes)) > _tokens(typical)
-        else each
-    )
-    slope = min(max(slope, 0.5 * each), 2 * each)  # two timings on a busy machine allow no steeper conclusion
-    epoch = sum(max(timed[typical] + slope * (_tokens(size) - _tokens(typical)), 0.0) for size in sizes)
+    ordered = sorted(batches, key=_tokens)
+    largest, typical = ordered[-1], ordered[len(ordered) // 2]
+    random = torch.get_rng_state()
+    seconds = {_tokens(batch): _seconds(model, batch, loss) for batch in (typical, largest)}
+    torch.set_rng_state(random)
+    each = seconds[_tokens(typical)] / _tokens(typical)
+    mean = sum(map(_tokens, ordered)) / len(ordered)
     return Estimate(
-        seconds=epoch * config.epochs + FORWARD_SHARE * each * sum(measured),
-        step_seconds=timed[max(sizes)],
+        seconds=each * (mean * steps + FORWARD_SHARE * measured),
+        step_seconds=seconds[_tokens(largest)],
         bytes=peak_bytes(),
         free_bytes=free_bytes(),
     )
 
 
-def _padded(lengths: Sequence[int]) -> tuple[int, int]:
-    """Longest row and rows of a step; in this order, so that the largest is the one with the longest rows."""
-    return max(lengths), len(lengths)
+def sampled(rows: Sequence[int], step_rows: int) -> list[Sequence[int]]:
+    """Some steps of an epoch that shows `rows` in this order, from its beginning to its end."""
+    steps = [rows[start : start + step_rows] for start in range(0, len(rows), step_rows)]
+    return steps[:: max(1, len(steps) // SAMPLED)]
 
 
-def _tokens(size: tuple[int, int]) -> int:
-    return size[0] * size[1]
+def _tokens(batch: Batch) -> int:
+    return int(batch["input_ids"].numel())
 
 
-def _seconds(model: Any, size: tuple[int, int], pad: int, precision: str) -> float:
-    """Seconds of a real step over a batch of that size, but with a step size of zero."""
-    longest, rows = size
-    answer = max(2, longest // 8)
-    row = {"input_ids": [pad] * longest, "labels": [-100] * (longest - answer) + [pad] * answer}
-    device = next(model.parameters()).device
-    batch = {name: value.to(device) for name, value in collate([row] * rows, pad).items()}
+def _seconds(model: Any, batch: Batch, loss: Callable[[Batch], torch.Tensor]) -> float:
+    """Seconds of a real step over the batch, but with a step size of zero."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    batch = on(trained[0].device, batch)
     optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=0.0)
     model.train()
     best = float("inf")
     for _ in range(2):  # the first one allocates memory
         start = time.perf_counter()
-        loss, count = answer_loss(model, batch, precision)
-        (loss / count).backward()  # type: ignore[no-untyped-call]
+        value = loss(batch)
+        value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
-        float(loss)  # waits for a GPU
+        float(value.detach())  # waits for a GPU
         best = min(best, time.perf_counter() - start)
     return best
 

@@ -4,7 +4,6 @@ The losses and loops are TRL's; the reference that the model is held to is the b
 that training went on from.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +16,7 @@ from tuning.before import Before
 from tuning.dialogues import Row, encode
 from tuning.errors import InputError
 from tuning.loop import Progress, Reporter
-from tuning.pace import fastest_precision
+from tuning.pace import Estimate, estimate, fastest_precision, sampled
 from tuning.run import Run, Task
 from tuning.saving import WholeCheckpoints
 
@@ -79,9 +78,9 @@ class PreferencesRun(Run):
         self.trainer, self.model = trainer, trainer.model
 
     def start_event(self) -> dict[str, Any]:
-        config, splits = self.task.config, self.task.data.splits
+        splits = self.task.data.splits
         return {
-            "steps": math.ceil(math.ceil(len(splits.train) / config.batch_size) * config.epochs),
+            "steps": self.steps,
             "trained_parameters": sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad),
             "train_rows": len(splits.train),
             "validation_rows": len(splits.validation),
@@ -89,6 +88,22 @@ class PreferencesRun(Run):
             "answer_tokens": self.task.data.report.answer_tokens,
             "device": str(self.trainer.args.device),
         }
+
+    def estimate(self) -> Estimate:
+        trainer: Any = self.trainer
+        rows, size = trainer.train_dataset, self.task.config.batch_size
+        batches = [trainer.data_collator([rows[at] for at in step]) for step in sampled(range(len(rows)), size)]
+        per_row = sum(batch["input_ids"].numel() for batch in batches) / sum(map(len, sampled(range(len(rows)), size)))
+        parts = self.task.data.splits
+        often = 2 * self.task.config.epochs + 1  # validations
+        measured = per_row * (len(parts.validation) * often + len(parts.test) * 2)
+        found = estimate(
+            self.model, batches, self.steps, measured, lambda batch: trainer.compute_loss(self.model, batch)
+        )
+        self.progress.answer_tokens = 0  # what was timed is no part of the run
+        for kept in trainer._metrics.values():
+            kept.clear()
+        return found
 
     def measure_before(self) -> dict[str, float | None]:
         """The loss of a model that is still its own reference."""

@@ -19,6 +19,7 @@ from tuning.dialogues import Dataset
 from tuning.errors import InputError
 from tuning.heldout import TEST_ROWS, write_rows
 from tuning.loop import Progress, Reporter, diverged
+from tuning.pace import Estimate
 from tuning.saving import SaveClock
 
 
@@ -71,8 +72,18 @@ class Run(ABC):
     def start_event(self) -> dict[str, Any]:
         """What is known before the first step."""
 
-    def train(self) -> None:
-        """Train, or go on from the last whole checkpoint, and measure.
+    @abstractmethod
+    def estimate(self) -> Estimate:
+        """What the run will take, from timing real steps."""
+
+    @property
+    def steps(self) -> int:
+        """How many steps the run takes if nothing ends it earlier."""
+        config = self.task.config
+        return math.ceil(math.ceil(len(self.task.data.splits.train) / config.batch_size) * config.epochs)
+
+    def train(self, estimate: bool = False) -> None:
+        """Train, or go on from the last whole checkpoint, and measure; with `estimate`, first say what that will take.
 
         Raises Diverged when numbers stop being finite, Stopped when there is nothing to save.
         """
@@ -80,6 +91,8 @@ class Run(ABC):
         self.report({"event": "start", "precision": self.precision, **self.start_event()})
         for note in (*self.task.data.report.notes, *self.task.data.splits.notes):
             self.report({"event": "note", "text": note})
+        if estimate:
+            self.report({"event": "estimate", **vars(self.estimate())})
         self.results = dict(self.before.recall("base", self.measure_before))
         if self.stop():
             raise Stopped("stopped before its first step")

@@ -14,6 +14,8 @@ FACTORS = (0.4, 1.0, 2.0, 4.0)
 """From 5e-4: 2e-4, 5e-4, 1e-3, 2e-3."""
 SHARE = 0.1
 """Of the epochs, for each try."""
+TRIES = SHARE * len(FACTORS)
+"""What all tries take, of what the run takes."""
 LEAST_STEPS = 8
 
 Make = Callable[[Task, Before, Reporter, Callable[[], bool]], Run]

@@ -1,6 +1,7 @@
 """A config and examples -> an adapter or a model on disk, measured on rows that it never saw."""
 
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,15 +11,17 @@ from tuning.adapters import Adapter, save_adapter
 from tuning.answers import AnswersRun
 from tuning.base import Base
 from tuning.before import Before
+from tuning.checkpoints import latest_whole
 from tuning.config import PREFERENCE_METHODS, TrainConfig
 from tuning.dialogues import Dataset
 from tuning.errors import InputError
 from tuning.loop import Diverged, Reporter
+from tuning.pace import Estimate
 from tuning.preferences import PreferencesRun
 from tuning.run import Run, Stopped, Task
-from tuning.sweep import swept
+from tuning.sweep import TRIES, swept
 
-__all__ = ["Diverged", "Stopped", "TrainConfig", "train"]
+__all__ = ["Diverged", "Stopped", "TrainConfig", "estimate", "train"]
 
 
 def train(
@@ -38,8 +41,9 @@ def train(
 
     Checkpoints go to `work/checkpoints`; where a whole one of this run is found there, training goes on from it. They
     are removed at the end, but not after a stop: going on, then, ends in an adapter that replaces the one saved before.
-    `report` gets a dict for everything that happens: `event` is start, resumed, sweep, step, validation or note. When
-    `stop()` turns true, the step in progress ends, and the best weights so far are measured on the test rows and saved.
+    `report` gets a dict for everything that happens: `event` is start, estimate, resumed, sweep, step, validation or
+    note. When `stop()` turns true, the step in progress ends, and the best weights so far are measured on the test rows
+    and saved.
 
     Raises InputError for a taken name, rows that the method does not learn from or a `start` of another base, Diverged
     when numbers stop being finite, Stopped when `stop()` was true before the first step.
@@ -54,13 +58,25 @@ def train(
             rate = before.recall("learning_rate", lambda: swept(make_run, task, work / "sweep", report, stop))
             task = replace(task, config=replace(config, learning_rate=rate))
         run = make_run(task, before, report, stop)
-        run.train()
+        run.train(estimate=latest_whole(before.checkpoints, thorough=False) is None)
         seconds = run.progress.earlier_seconds + time.perf_counter() - began
         card = run.card() | {"seconds": round(seconds, 1), "run": before.run}
         adapter = save_adapter(adapters, name, run.save, card, replace=adapter is not None)
     if adapter.card["ended"] != "stopped":
         shutil.rmtree(before.checkpoints, ignore_errors=True)
     return adapter
+
+
+def estimate(base: Base, data: Dataset, config: TrainConfig, start: Adapter | None = None) -> Estimate:
+    """What `train` with the same arguments would take, from a few real steps that change nothing on disk.
+
+    A sweep's tries are counted in. Raises InputError as `train` does.
+    """
+    task = Task(base, data, config, start)
+    _refuse_unfit(task)
+    with tempfile.TemporaryDirectory() as work:
+        found = make_run(task, Before(Path(work), task.identity), lambda event: None, lambda: False).estimate()
+    return replace(found, seconds=found.seconds * (1 + TRIES)) if config.sweep else found
 
 
 def make_run(task: Task, before: Before, report: Reporter, stop: Callable[[], bool]) -> Run:

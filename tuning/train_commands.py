@@ -7,11 +7,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuning.commands import base_option, command, folders, home, losses, show
 from tuning.config import METHODS, PRECISIONS, PRESETS, TrainConfig
 from tuning.errors import InputError
+
+if TYPE_CHECKING:
+    from tuning.adapters import Adapter
 
 EXAMPLE = "data/samples/rows.jsonl --name mine --preset quick"
 
@@ -38,6 +41,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(flag, metavar="|".join(choices[field.name]), help=meaning)
         else:
             parser.add_argument(flag, type=type(field.default), metavar="N", help=meaning.replace("%", "%%"))
+    parser.add_argument("--estimate", action="store_true", help="time a few real steps, say what training takes, end")
     base_option(parser)
 
 
@@ -51,6 +55,8 @@ def train(options: argparse.Namespace) -> int:
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     config = TrainConfig.preset(options.preset, changes)
     start = find_adapter(options.start, *folders()) if options.start else None
+    if options.estimate:
+        return _estimate(options, config, start)
     job = create_job(home(), options.rows, options.name, config, options.base, start)
 
     from tuning.worker import quiet, run
@@ -66,6 +72,20 @@ def train(options: argparse.Namespace) -> int:
         lines += ["loss of the answers: " + losses(end)]
     show(options, result, lines)
     return 0 if "adapter" in end else 130
+
+
+def _estimate(options: argparse.Namespace, config: TrainConfig, start: "Adapter | None") -> int:
+    from tuning.worker import quiet
+
+    quiet()
+    from tuning.base import load_base
+    from tuning.dialogues import load
+    from tuning.train import estimate
+
+    base = load_base(options.base, home())
+    found = estimate(base, load(options.rows, base.tokenizer, config.max_length, config.seed), config, start)
+    show(options, vars(found), [f"training takes {found.words()}"])
+    return 0
 
 
 class _Meter:

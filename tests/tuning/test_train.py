@@ -14,14 +14,16 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tuning.adapters import list_adapters
+from tuning.answers import AnswersRun
 from tuning.base import Base, load_base
 from tuning.dialogues import encode, load
 from tuning.engine import Engine
 from tuning.errors import InputError
 from tuning.heldout import held_out
 from tuning.loss import answer_loss, collate, collate_packed, mean_answer_loss
+from tuning.pace import Estimate
 from tuning.request import Request, Sampling
-from tuning.train import Diverged, Stopped, TrainConfig, train
+from tuning.train import Diverged, Stopped, TrainConfig, estimate, train
 
 CONFIG = TrainConfig(rank=8, alpha=16, learning_rate=2e-2, epochs=30, max_length=128, precision="float32", patience=0)
 
@@ -293,6 +295,33 @@ def test_a_sweep_takes_the_rate_that_validates_best_and_none_that_diverges(base:
     assert next(event["step"] for event in events if event["event"] == "step") == 1
     with pytest.raises(InputError, match="leaves no rows to validate with"):
         run(base, tmp_path / "few", config, rows=8)
+
+
+@pytest.mark.parametrize("method", ["lora", "full", "dpo", "kto"])
+def test_an_estimate_changes_nothing_and_grows_with_the_work(base: Base, tmp_path: Path, method: str) -> None:
+    (tmp_path / "judged.jsonl").write_text(judged_rows(method))
+    rows = tmp_path / "judged.jsonl" if method in ("dpo", "kto") else write_rows(tmp_path / "rows.jsonl", 40)
+    data = load(rows, base.tokenizer, 128, 0)
+    config = replace(CONFIG, method=method, batch_size=8, epochs=2, dropout=0.1 if method == "lora" else 0.0)
+    before = {name: weight.clone() for name, weight in base.model.state_dict().items()}
+    short, long = (estimate(base, data, replace(config, epochs=epochs)) for epochs in (2, 200))
+    assert all(torch.equal(weight, before[name]) for name, weight in base.model.state_dict().items())
+    assert 0 < short.step_seconds < short.seconds < long.seconds
+    assert short.bytes > 0
+    assert short.free_bytes > 0
+    assert "GB of memory" in short.words()
+
+
+def test_a_run_does_not_depend_on_having_been_timed(
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dropout draws random numbers, also in the steps that are only timed."""
+    config = replace(CONFIG, epochs=2, dropout=0.2)
+    timed, events = run(base, tmp_path / "timed", config, rows=24)
+    assert [event["event"] for event in events if event["event"] != "note"][:2] == ["start", "estimate"]
+    monkeypatch.setattr(AnswersRun, "estimate", lambda self: Estimate(1.0, 1.0, 1, 1))
+    untimed, _ = run(base, tmp_path / "untimed", config, rows=24)
+    assert timed.digest == untimed.digest
 
 
 @pytest.mark.parametrize("method", ["rslora", "dora"])
