@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
-from tuning import lora, whole
+from tuning import lora, ranks, whole
 from tuning.before import Before
 from tuning.dialogues import Example, encode
 from tuning.fused import fuse
@@ -69,7 +69,8 @@ class AnswersRun(Run):
 
     def estimate(self) -> Estimate:
         config, rows = self.task.config, [vars(example) for example in self.train_set]
-        batches = [self._lay([rows[at] for at in step]) for step in sampled(list(self._order()), config.batch_size)]
+        size = config.batch_size // ranks.count()
+        batches = [self._lay([rows[at] for at in step]) for step in sampled(list(self._order()), size)]
         often = 2 * config.epochs + 1  # validations
         measured = (
             sum(len(one.input_ids) * often for one in self.validation)
@@ -80,7 +81,7 @@ class AnswersRun(Run):
             total, tokens = answer_loss(self.model, batch, self.precision)
             return total / tokens
 
-        return estimate(self.model, batches, self.steps, measured, loss)
+        return estimate(self.model, batches, self.steps, measured / ranks.count(), loss)
 
     def measure_before(self) -> dict[str, float | None]:
         as_before: AbstractContextManager[Any] = nullcontext() if self._full else self.model.disable_adapter()

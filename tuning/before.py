@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 
+from tuning import ranks
 from tuning.adapters import Adapter, check_name, open_adapter, refuse_taken
 from tuning.process import write_json
 
@@ -32,12 +33,7 @@ class Before:
         self._path = work / "before.json"
         self.checkpoints = work / "checkpoints"
         digest = hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
-        self._facts = self._read()
-        if self._facts.get("of") != digest:
-            shutil.rmtree(self.checkpoints, ignore_errors=True)
-            work.mkdir(parents=True, exist_ok=True)
-            self._facts = {"of": digest, "run": uuid.uuid4().hex}
-            write_json(self._path, self._facts)
+        self._facts = ranks.first_does(lambda: self._begin(digest))
 
     @property
     def run(self) -> str:
@@ -47,9 +43,10 @@ class Before:
     def recall(self, name: str, find: Callable[[], T]) -> T:
         """What `find` returned when the run was first asked for `name`: any value that JSON holds."""
         if name not in self._facts:
-            value = find()
-            self._facts[name] = value
-            write_json(self._path, self._facts)
+            value = find()  # by every process, since they may have to find it together
+            self._facts[name] = ranks.first_does(lambda: value)
+            if ranks.is_first():
+                write_json(self._path, self._facts)
         found: T = self._facts[name]
         return found
 
@@ -65,6 +62,15 @@ class Before:
                 return adapter
         refuse_taken(adapters, name)
         return None
+
+    def _begin(self, digest: str) -> dict[str, Any]:
+        facts = self._read()
+        if facts.get("of") != digest:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            facts = {"of": digest, "run": uuid.uuid4().hex}
+            write_json(self._path, facts)
+        return facts
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -130,7 +130,7 @@ class AnswerTrainer(WholeCheckpoints):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         loss, tokens = answer_loss(model, inputs, self._precision)
-        self._progress.answer_tokens += int(tokens)
+        self._progress.answer_tokens += int(tokens if num_items_in_batch is None else num_items_in_batch)
         # Trainer hands in the answer tokens of the whole step, over all processes and accumulated batches; it averages
         # gradients over processes afterwards, which this factor undoes.
         if num_items_in_batch is None:

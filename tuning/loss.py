@@ -15,6 +15,7 @@ from torch.nn import functional
 from tuning.attention import attention
 from tuning.dialogues import IGNORED, Example
 from tuning.packing import LEAST, NAME, pack
+from tuning.ranks import share, totals
 
 Batch = dict[str, Any]
 Row = Mapping[str, Sequence[int]]
@@ -106,17 +107,22 @@ def _packs(model: Any, padded: Collate, precision: str) -> bool:
 
 @torch.no_grad()
 def mean_answer_loss(model: Any, examples: Sequence[Example], lay: Collate, batch_size: int, precision: str) -> float:
-    """Mean cross-entropy in nats over all answer tokens of `examples`; each token counts the same."""
+    """Mean cross-entropy in nats over all answer tokens of `examples`; each token counts the same.
+
+    Processes that were launched together share the rows, so all of them must call it.
+    """
     model.eval()
     device = next(model.parameters()).device
     # Rows that begin alike share a batch, and so, most often, do those of like length.
     rows = sorted((vars(example) for example in examples), key=lambda row: (row["input_ids"], len(row["input_ids"])))
+    own = share(rows)
     total, count = 0.0, 0
-    for start in range(0, len(rows), batch_size):
-        loss, tokens = answer_loss(model, on(device, lay(rows[start : start + batch_size])), precision)
+    for start in range(0, len(own), batch_size):
+        loss, tokens = answer_loss(model, on(device, lay(own[start : start + batch_size])), precision)
         total += float(loss)
         count += int(tokens)
-    return total / count
+    total, counted = totals((total, count))
+    return total / counted
 
 
 def on(device: torch.device, batch: Batch) -> Batch:

@@ -11,7 +11,7 @@ from typing import Any
 from datasets import Dataset as Table
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
-from tuning import lora
+from tuning import lora, ranks
 from tuning.before import Before
 from tuning.dialogues import Row, encode
 from tuning.errors import InputError
@@ -91,14 +91,18 @@ class PreferencesRun(Run):
 
     def estimate(self) -> Estimate:
         trainer: Any = self.trainer
-        rows, size = trainer.train_dataset, self.task.config.batch_size
+        rows, size = trainer.train_dataset, self.task.config.batch_size // ranks.count()
         batches = [trainer.data_collator([rows[at] for at in step]) for step in sampled(range(len(rows)), size)]
         per_row = sum(batch["input_ids"].numel() for batch in batches) / sum(map(len, sampled(range(len(rows)), size)))
         parts = self.task.data.splits
         often = 2 * self.task.config.epochs + 1  # validations
         measured = per_row * (len(parts.validation) * often + len(parts.test) * 2)
         found = estimate(
-            self.model, batches, self.steps, measured, lambda batch: trainer.compute_loss(self.model, batch)
+            self.model,
+            batches,
+            self.steps,
+            measured / ranks.count(),
+            lambda batch: trainer.compute_loss(self.model, batch),
         )
         self.progress.answer_tokens = 0  # what was timed is no part of the run
         for kept in trainer._metrics.values():

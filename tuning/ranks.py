@@ -5,7 +5,8 @@ train ...` starts N, each of which runs the same program; on processors they tal
 """
 
 import os
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed
@@ -20,28 +21,52 @@ def count() -> int:
 
 def is_first() -> bool:
     """Whether this is the process that writes files and speaks to the user."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return own() == 0
 
 
-def from_first(value: T) -> T:
-    """The first process's value, in every process. All must call it, in the same order."""
+def own() -> int:
+    """Which of them this is, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def first_does(make: Callable[[], T]) -> T:
+    """What `make` returns in the first process, which alone calls it; what it raises there is raised in all.
+
+    All must call this, in the same order, and the value must be one that pickle can carry.
+    """
     if count() == 1:
-        return value
+        return make()
     _meet()
-    box = [value]
+    box: list[Any] = [None, None]
+    if is_first():
+        try:
+            box[0] = make()
+        except Exception as error:  # or the others would wait for ever
+            box[1] = error
     distributed.broadcast_object_list(box, src=0)
-    return box[0]
+    if box[1] is not None:
+        raise box[1]
+    found: T = box[0]
+    return found
+
+
+def share(items: Sequence[T]) -> Sequence[T]:
+    """This process's part of the items: neighbours stay together."""
+    return items[len(items) * own() // count() : len(items) * (own() + 1) // count()]
+
+
+def totals(values: Sequence[float]) -> list[float]:
+    """The sums over all processes."""
+    if count() == 1:
+        return list(values)
+    return [sum(column) for column in zip(*_gathered(list(values)), strict=True)]
 
 
 def any_of(flag: bool) -> bool:
     """Whether any process says so; the same answer in all. One that stops alone would leave the others waiting."""
     if count() == 1:
         return flag
-    _meet()
-    on_gpu = distributed.get_backend() == "nccl"
-    vote = torch.tensor([int(flag)], device=torch.cuda.current_device() if on_gpu else "cpu")
-    distributed.all_reduce(vote, op=distributed.ReduceOp.MAX)
-    return bool(vote.item())
+    return any(_gathered(flag))
 
 
 def wait() -> None:
@@ -49,6 +74,14 @@ def wait() -> None:
     if count() > 1:
         _meet()
         distributed.barrier()
+
+
+def _gathered(value: T) -> list[T]:
+    """The value of each process, in their order."""
+    _meet()
+    values: list[Any] = [None] * count()
+    distributed.all_gather_object(values, value)
+    return values
 
 
 def _meet() -> None:

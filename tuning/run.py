@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback
 
-from tuning import lora
+from tuning import lora, ranks
 from tuning.adapters import Adapter
 from tuning.base import Base
 from tuning.before import Before
@@ -55,8 +55,17 @@ class Run(ABC):
         if task.config.max_length > task.base.context:
             most = f"{task.base.name} reads no more than {task.base.context}"
             raise InputError(f"max_length is {task.config.max_length}; {most}, lower it")
-        self.task, self.before, self.report, self.stop = task, before, report, stop
-        self.progress = Progress(report, stop)
+        if task.config.batch_size % ranks.count():
+            raise InputError(
+                f"batch_size is {task.config.batch_size}, which {ranks.count()} processes cannot share evenly; "
+                f"choose a multiple of {ranks.count()}"
+            )
+        self.task, self.before = task, before
+        self.report: Reporter = report if ranks.is_first() else lambda event: None
+        self.stop: Callable[[], bool] = lambda: ranks.any_of(
+            stop()
+        )  # one process that ended alone would leave the others waiting
+        self.progress = Progress(self.report, self.stop)
         self.results: dict[str, float | None] = {}
         """What the test rows say, for the card."""
 
@@ -124,8 +133,8 @@ class Run(ABC):
         every = max(1, math.ceil(len(self.task.data.splits.train) / config.batch_size / 2))
         usual = {
             "output_dir": str(self.before.checkpoints),
-            "per_device_train_batch_size": config.batch_size,
-            "per_device_eval_batch_size": config.batch_size,
+            "per_device_train_batch_size": config.batch_size // ranks.count(),
+            "per_device_eval_batch_size": config.batch_size // ranks.count(),
             "num_train_epochs": config.epochs,
             "learning_rate": config.learning_rate,
             "lr_scheduler_type": "cosine",

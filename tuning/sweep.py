@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from tuning import ranks
 from tuning.before import Before
 from tuning.loop import Diverged, Event, Reporter
 from tuning.run import Run, Stopped, Task
@@ -39,7 +40,9 @@ def swept(make: Make, task: Task, work: Path, report: Reporter, stop: Callable[[
         except Diverged:
             losses[rate] = math.inf
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            ranks.wait()
+            if ranks.is_first():
+                shutil.rmtree(work, ignore_errors=True)
         report({"event": "sweep", "learning_rate": rate, "loss": losses[rate] if losses[rate] < math.inf else None})
     best = min(losses, key=losses.__getitem__)
     if losses[best] == math.inf:

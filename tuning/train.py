@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from tuning import ranks
 from tuning.adapters import Adapter, save_adapter
 from tuning.answers import AnswersRun
 from tuning.base import Base
@@ -61,8 +62,9 @@ def train(
         run.train(estimate=latest_whole(before.checkpoints, thorough=False) is None)
         seconds = run.progress.earlier_seconds + time.perf_counter() - began
         card = run.card() | {"seconds": round(seconds, 1), "run": before.run}
-        adapter = save_adapter(adapters, name, run.save, card, replace=adapter is not None)
-    if adapter.card["ended"] != "stopped":
+        replaces = adapter is not None
+        adapter = ranks.first_does(lambda: save_adapter(adapters, name, run.save, card, replaces))
+    if adapter.card["ended"] != "stopped" and ranks.is_first():
         shutil.rmtree(before.checkpoints, ignore_errors=True)
     return adapter
 
