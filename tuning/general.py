@@ -7,9 +7,10 @@ from tuning.rows import Row, read_rows
 GENERAL = Path(__file__).resolve().parent.parent / "data" / "general" / "rows.jsonl"
 
 
-def replayed_rows() -> list[Row]:
-    """The rows that may be mixed into training."""
-    return [row for row in read_rows(GENERAL) if row.split == "train"]
+def replayed_rows(path: Path = GENERAL) -> list[Row]:
+    """The rows that may be mixed into training: the file's training rows, or all where it names no splits."""
+    rows = read_rows(path)
+    return [row for row in rows if row.split == "train"] if any(row.split for row in rows) else rows
 
 
 def forgetting_rows(path: Path = GENERAL) -> list[Row]:

@@ -56,8 +56,9 @@ def _json(path: Path) -> Records:
 
 
 def _table(path: Path) -> Records:
-    text = io.StringIO(_text_of(path), newline="")
-    reader = csv.reader(text, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+    whole = _text_of(path)
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(whole.lstrip().split("\n", 1)[0])
+    reader = csv.reader(io.StringIO(whole, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
     start = 1
     try:
@@ -67,6 +68,8 @@ def _table(path: Path) -> Records:
                 continue
             if not header:
                 header = [cell.strip() for cell in cells]
+                if twice := next((name for name in header if header.count(name) > 1), None):
+                    raise Broken(f"{place}: two columns are called {twice!r}; rename one of them")
                 continue
             if len(cells) != len(header):
                 cure = "put text that has commas or line breaks in double quotes"
@@ -74,6 +77,11 @@ def _table(path: Path) -> Records:
             yield place, {name: _cell(name, cell, place) for name, cell in zip(header, cells, strict=True)}
     except csv.Error as error:
         raise Broken(f"line {reader.line_num}: {error}; check the double quotes and the length of the cell") from error
+
+
+def _delimiter(header: str) -> str:
+    """Spreadsheets of many countries part the cells of a CSV file by semicolons."""
+    return "," if "," in header else next((mark for mark in ";\t" if mark in header), ",")
 
 
 def _cell(name: str, cell: str, place: str) -> Any:

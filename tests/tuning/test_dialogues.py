@@ -211,6 +211,25 @@ def test_another_seed_draws_other_rows() -> None:
     assert split(rows, 0).test != split(rows, 1).test
 
 
+def test_a_conversation_stays_in_one_split_with_all_its_sources() -> None:
+    rows = [replace(row(f"q{n}", "a", n), conversation=f"c{n // 3}") for n in range(120)]
+    parts = split(rows, 0)
+    assert parts.test
+    for name in ("validation", "test"):
+        held = {member.conversation for member in getattr(parts, name)}
+        assert not held & {member.conversation for member in parts.train}
+    chained = [replace(member, source=f"s{n % 5}") for n, member in enumerate(rows)]  # one conversation, three sources
+    assert len(split(chained, 0).train) == len(rows)
+
+
+def test_the_same_question_over_other_passages_may_stand_in_another_split() -> None:
+    one = replace(row("When?", "1900", 1, split="train"), passages=passages("It was 1900."))
+    other = replace(row("When?", "2000", 2, split="test"), passages=passages("It was 2000."))
+    assert split([one, other], 0).test == (other,)
+    with pytest.raises(InputError, match="the same prompt"):
+        split([one, replace(other, passages=one.passages)], 0)
+
+
 def test_a_source_in_two_named_splits_is_refused() -> None:
     rows = [row("a", "b", 1, source="page", split="train"), row("c", "d", 2, source="page", split="test")]
     with pytest.raises(InputError, match=r"'page' is in train \(line 1\) and in test \(line 2\)"):

@@ -105,7 +105,7 @@ BROKEN = [
     (
         "rows.jsonl",
         '{"prompt": "a", "chosen": ["b", "c"], "rejected": "d"}',
-        r"line 1: chosen has 2 messages; give the",
+        r"line 1, a message: an object is needed, this is text",
     ),
     ("rows.jsonl", '{"prompt": "a", "completion": "b", "label": "so so"}', r"line 1: label is 'so so'; use true"),
     ("rows.jsonl", '{"messages": "hello"}', r"line 1: messages must be a list"),
@@ -122,8 +122,16 @@ BROKEN = [
     ("rows.csv", "prompt,response\na,b,c\n", r"line 2: 3 cells under 2 column names; put text"),
     ("rows.csv", 'prompt,response\na,"b\n', r"line \d: .*check the double quotes"),
     ("rows.csv", "prompt,messages\na,[1\n", r"line 2, column messages: not JSON"),
+    ("rows.csv", "prompt,response,prompt\na,b,c\n", r"line 1: two columns are called 'prompt'; rename"),
+    (
+        "rows.jsonl",
+        '{"chosen": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}], '
+        '"rejected": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "c"}]}',
+        r"line 1: chosen ends with a turn of the user; end it with",
+    ),
+    ("rows.jsonl", '{"prompt": "a", "chosen": [], "rejected": "d"}', r"line 1: chosen is an empty list; write"),
     ("rows.csv", "text\nhello\n", r"line 2: no prompt \(it has: text\)"),
-    ("rows.csv", b"prompt,response\na,\xff\n", r"byte 18 is not UTF-8"),
+    ("rows.csv", b"prompt,response\na,\xff\n", r"line 2: byte 18 is not UTF-8"),
     ("rows.parquet", b"PAR1 no", r"row 1: not a readable Parquet file"),
     ("rows.xlsx", "x", r"rows\.xlsx: \.xlsx is not a table that can be read; use \.jsonl"),
     ("rows", "x", r"rows: a name without ending"),
@@ -192,6 +200,23 @@ def test_csv_gives_back_any_text(tmp_path_factory: pytest.TempPathFactory, pairs
     if not expected:
         return
     assert [(row.prompt[0]["content"], row.response) for row in read_rows(path)] == expected
+
+
+def test_preferences_as_whole_conversations_are_recognised(tmp_path: Path) -> None:
+    """As UltraFeedback has them: the question stands in both answers, and maybe once more in `prompt`."""
+    chosen, rejected = ([USER, {"role": "assistant", "content": text}] for text in ("Nine.", "Ten."))
+    for extra in ({}, {"prompt": "Who?"}):
+        (row,) = read(tmp_path, json.dumps({"chosen": chosen, "rejected": rejected, "system": "Be brief.", **extra}))
+        assert [turn["content"] for turn in row.messages] == ["Be brief.", "Who?", "Nine."]
+        assert row.rejected == "Ten."
+    other = [{**USER, "content": "What?"}, rejected[1]]
+    with pytest.raises(InputError, match="line 1: chosen and rejected differ before the last turn"):
+        read(tmp_path, json.dumps({"chosen": chosen, "rejected": other}))
+
+
+def test_tables_with_semicolons_are_read(tmp_path: Path) -> None:
+    (row,) = read(tmp_path, 'prompt;response;source\n"a; b";"c, d";s\n', "rows.csv")
+    assert (row.prompt[0]["content"], row.response, row.source) == ("a; b", "c, d", "s")
 
 
 def test_preferences_and_feedback_are_recognised_in_trls_shapes(tmp_path: Path) -> None:
