@@ -4,10 +4,11 @@ import argparse
 import os
 import sys
 
-from tuning import adapter_commands, run_commands, train_commands
+from tuning import adapter_commands, check_commands, run_commands, train_commands
 from tuning.errors import InputError
 
 EXAMPLES = """examples:
+  python -m tuning check data/samples/rows.jsonl
   python -m tuning train data/samples/rows.jsonl --name mine --preset quick
   python -m tuning list
   python -m tuning chat --adapter mine "Who are you?"
@@ -35,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m tuning", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawTextHelpFormatter
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for module in (train_commands, run_commands, adapter_commands):
+    for module in (check_commands, train_commands, run_commands, adapter_commands):
         module.add(commands)
     return top
 

@@ -62,7 +62,7 @@ def validation_loss(model: Any, base: Any, precision: str) -> float:
 def with_ours() -> Way:
     def run(number: int) -> dict[str, float]:
         base = make_base()
-        data = Dataset("rows", "", Report((), (), (), (), 0, 0), Splits(rows("train"), (), rows("validation")))
+        data = Dataset("rows", "", Report((), (), (), (), (), 0, ()), Splits(rows("train"), (), rows("validation")))
         with tempfile.TemporaryDirectory() as folder:
             adapter = train(base, data, config(number), "a", Path(folder), Path(folder) / "work")
         return {
