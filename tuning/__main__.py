@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from tuning import adapter_commands, check_commands, run_commands, train_commands
+from tuning import adapter_commands, assess_commands, check_commands, run_commands, train_commands
 from tuning.errors import InputError
 
 EXAMPLES = """examples:
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m tuning", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawTextHelpFormatter
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for module in (check_commands, train_commands, run_commands, adapter_commands):
+    for module in (check_commands, train_commands, run_commands, assess_commands, adapter_commands):
         module.add(commands)
     return top
 

@@ -1,11 +1,10 @@
-"""The adapters on disk: save, list, find, export, delete. A folder is offered whole or not at all.
+"""The adapters on disk: save, list, find, rename, delete. A folder is offered whole or not at all.
 
 `<adapters>/<NAME>/` holds PEFT's `adapter_config.json` and `adapter_model.safetensors`, so that any PEFT program can
 load it, and `fourfold.json`, the card: everything that says how the adapter came to be and what it achieved. A model of
 its own, all of whose weights were trained, is `<models>/<NAME>/` in the same way, with transformers' files.
 """
 
-import copy
 import hashlib
 import json
 import logging
@@ -17,22 +16,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePath
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from tuning.checkpoints import sync
 from tuning.errors import InputError
 
-if TYPE_CHECKING:
-    from tuning.base import Base
-
 CARD = "fourfold.json"
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 MODEL_CONFIG = "config.json"
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 LEFTOVER_SECONDS = 3600
 """A temporary folder older than this belongs to a process that was killed while it wrote."""
 
@@ -53,6 +50,11 @@ class Adapter:
         return str(self.card["base"])
 
     @property
+    def shown_base(self) -> str:
+        """A Hub id as it is; of a folder only its name, since others need not know where files of this machine lie."""
+        return self.base if HUB_ID.fullmatch(self.base) else PurePath(self.base).name
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the weights: what a vote refers to, since a name can be given again."""
         return str(self.card["weights_sha256"])
@@ -61,6 +63,12 @@ class Adapter:
     def is_model(self) -> bool:
         """Whether it is a model of its own instead of an adapter beside its base."""
         return not (self.path / CONFIG).is_file()
+
+    @property
+    def seen(self) -> frozenset[str]:
+        """Digests of the rows that it, or an adapter that it goes on from, was trained on or chosen by."""
+        rows = self.card.get("rows") or {}
+        return frozenset(digest for part in ("train", "validation", "earlier") for digest in rows.get(part, ()))
 
     @property
     def weight_bytes(self) -> int:
@@ -128,7 +136,7 @@ def save_adapter(
     check_name(name)
     if not replace:
         refuse_taken(folder, name)
-    with _new_folder(folder / name, replace) as temporary:
+    with new_folder(folder / name, replace) as temporary:
         write(temporary)
         sha256 = _sha256(_weights(temporary))
         created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -161,46 +169,39 @@ def refuse_taken(folder: Path, name: str) -> None:
         raise InputError(f"an adapter {name!r} exists already; choose another name or delete that one first")
 
 
-def delete_adapter(name: str, folder: Path) -> None:
-    """Remove an adapter of `folder`. It is renamed first, so that nobody can load half of it."""
-    adapter = find_adapter(name, folder)
-    doomed = folder / f".{name}.{uuid.uuid4().hex}.tmp"
-    adapter.path.rename(doomed)
-    shutil.rmtree(doomed)
+def rename_adapter(adapter: Adapter, name: str) -> Adapter:
+    """Give an adapter another name, in one step. Votes and lineages know it by its digest, and so keep knowing it.
 
-
-def export_adapter(adapter: Adapter, target: Path, base: "Base | None" = None) -> Path:
-    """Write the adapter to the new folder `target`: as PEFT files, or merged into a copy of `base` if that is given.
-
-    Raises InputError if `target` exists or `base` is not the model that the adapter was trained on.
+    Raises InputError for a name that cannot be one or is taken.
     """
-    if target.exists():
-        raise InputError(f"{target} exists; name a folder that does not")
-    if base is not None and base.digest != adapter.card["base_digest"]:
-        raise InputError(f"{adapter.name} was trained on {adapter.base}, not on {base.name}; choose that with --base")
-    with _new_folder(target) as temporary:
-        if base is None:
-            shutil.copytree(adapter.path, temporary, dirs_exist_ok=True)
-        else:
-            _merge(adapter, base, temporary)
-    return target
+    check_name(name)
+    target = adapter.path.with_name(name)
+    if name.lower() != adapter.name.lower():
+        refuse_taken(target.parent, name)
+    elif target != adapter.path and target.exists() and not target.samefile(adapter.path):
+        raise InputError(f"an adapter {name!r} exists already; choose another name or delete that one first")
+    try:
+        adapter.path.rename(target)
+        sync(target.parent)
+    except OSError as error:
+        why = error.strerror or error
+        raise InputError(f"{adapter.path} could not be renamed ({why}); allow writing to its folder") from error
+    return open_adapter(target)
 
 
-def _merge(adapter: Adapter, base: "Base", folder: Path) -> None:
-    # Here, because looking at adapters must not cost the import of a model library.
-    import torch
-    from peft import PeftModel
-
-    # In float32, because a small change added to a bf16 weight is lost in its rounding.
-    weights: Any = copy.deepcopy(base.model)
-    model = PeftModel.from_pretrained(weights.to(torch.float32), str(adapter.path))
-    model.merge_and_unload().to(base.dtype).save_pretrained(folder)
-    base.tokenizer.save_pretrained(folder)
-    shutil.copyfile(adapter.path / CARD, folder / CARD)
+def delete_adapter(adapter: Adapter) -> None:
+    """Remove an adapter. It is renamed first, so that nobody can load half of it."""
+    doomed = adapter.path.with_name(f".{adapter.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        adapter.path.rename(doomed)
+    except OSError as error:
+        why = error.strerror or error
+        raise InputError(f"{adapter.path} could not be removed ({why}); allow writing to its folder") from error
+    shutil.rmtree(doomed, ignore_errors=True)  # what is left is swept up later
 
 
 @contextmanager
-def _new_folder(target: Path, replace: bool = False) -> Iterator[Path]:
+def new_folder(target: Path, replace: bool = False) -> Iterator[Path]:
     """A temporary folder beside `target` that becomes `target`, synced, if nothing is raised; else it is removed."""
     temporary, old = (target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp" for _ in range(2))
     try:

@@ -25,6 +25,11 @@ def folders() -> tuple[Path, Path]:
     return home() / "adapters", SAMPLES
 
 
+def shelves() -> tuple[Path, Path, Path]:
+    """Where all that was trained is looked for: the user's adapters, models of their own, the program's adapters."""
+    return home() / "adapters", home() / "models", SAMPLES
+
+
 def command(
     commands: Any, name: str, function: Callable[[argparse.Namespace], int | None], text: str, example: str
 ) -> argparse.ArgumentParser:

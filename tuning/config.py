@@ -85,6 +85,10 @@ class TrainConfig:
         "First try 0.4, 1, 2 and 4 times the learning rate on a tenth of the steps each; the rate with the lowest "
         "validation loss is trained with.",
     )
+    assess: bool = option(
+        True,
+        "Afterwards measure the result against its base, on the test rows and on general ones, for a verdict.",
+    )
     seed: int = option(
         0,
         "Fixes the split, the order of the rows and the adapter's first weights.",

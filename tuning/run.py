@@ -175,6 +175,7 @@ class Run(ABC):
         task, progress = self.task, self.progress
         parts = {part: getattr(task.data.splits, part) for part in ("train", "validation", "test")}
         digests = {part: [row.digest for row in rows] for part, rows in parts.items()}
+        digests["earlier"] = sorted(task.start.seen) if task.start else []
         return {
             "method": task.config.method,
             "base": task.base.name,

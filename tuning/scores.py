@@ -39,6 +39,12 @@ def token_f1(answer: str, right: Sequence[str]) -> float:
     return max(_f1(normalise(answer).split(), normalise(one).split()) for one in right)
 
 
+def holds(answer: str, right: Sequence[str]) -> float:
+    """1 if one of `right` stands in the answer, word by word, else 0: a right answer may be longer than needed."""
+    said = f" {normalise(answer)} "
+    return float(any(f" {normalise(one)} " in said for one in right if normalise(one)) or exact_match(answer, right))
+
+
 def _f1(said: Sequence[str], wanted: Sequence[str]) -> float:
     if not said or not wanted:
         return float(said == wanted)

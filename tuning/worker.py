@@ -57,6 +57,7 @@ def run(job: Job, listen: Callable[[Event], None] = lambda event: None) -> Event
 
 def _train(job: Job, report: Callable[[Event], None], stop: Callable[[], bool]) -> Event:
     from tuning.adapters import open_adapter
+    from tuning.assess import assess_saved
     from tuning.base import load_base
     from tuning.dialogues import load
     from tuning.train import Stopped, train
@@ -82,7 +83,8 @@ def _train(job: Job, report: Callable[[Event], None], stop: Callable[[], bool]) 
             "reason": f"stopped at step {summary['steps']}; the best until then is saved",
             **summary,
         }
-    return {"event": "done", **summary}
+    verdict = assess_saved(base, adapter, home, report, stop) if config.assess else {}
+    return {"event": "done", **summary, **verdict}
 
 
 def name_failure(error: BaseException) -> str:

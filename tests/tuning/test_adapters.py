@@ -1,32 +1,25 @@
 """Adapters on disk: whole or not there, found by name, and exported as what they are."""
 
-import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tuning import lora
 from tuning.adapters import (
     CARD,
     WEIGHTS,
     check_name,
     delete_adapter,
-    export_adapter,
     find_adapter,
     list_adapters,
+    rename_adapter,
     save_adapter,
 )
-from tuning.base import Base
-from tuning.config import TrainConfig
 from tuning.errors import InputError
 
 CARDS = {"base": "tiny", "base_digest": "0" * 64}
@@ -130,56 +123,47 @@ def test_kill_9_at_any_moment_leaves_only_whole_adapters(tmp_path: Path) -> None
     assert list(tmp_path.glob(".*.tmp")) == []
 
 
-def test_deleted_is_gone_and_only_from_its_own_folder(tmp_path: Path) -> None:
-    save_adapter(tmp_path / "mine", "one", write, CARDS)
-    save_adapter(tmp_path / "samples", "samples", write, CARDS)
-    delete_adapter("one", tmp_path / "mine")
-    assert list((tmp_path / "mine").iterdir()) == []
-    with pytest.raises(InputError, match="no adapter 'samples'"):
-        delete_adapter("samples", tmp_path / "mine")
+def test_deleted_is_gone(tmp_path: Path) -> None:
+    delete_adapter(save_adapter(tmp_path, "one", write, CARDS))
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture
-def base(tiny_base_path: Path) -> Base:
-    model = AutoModelForCausalLM.from_pretrained(tiny_base_path).eval()
-    return Base("tiny", "a test", model, AutoTokenizer.from_pretrained(tiny_base_path), "0" * 64)
+def test_renamed_is_the_same_adapter(tmp_path: Path) -> None:
+    one, two = save_adapter(tmp_path, "one", write, CARDS), save_adapter(tmp_path, "two", write, CARDS)
+    renamed = rename_adapter(one, "better")
+    assert (renamed.name, renamed.digest, renamed.path) == ("better", one.digest, tmp_path / "better")
+    assert [adapter.name for adapter in list_adapters(tmp_path)] == ["better", "two"]
+    assert rename_adapter(renamed, "Better").name == "Better"
+    for name in ("Better", "BETTER", "better"):
+        with pytest.raises(InputError, match="exists already; choose another name"):
+            rename_adapter(two, name)
+    with pytest.raises(InputError, match="cannot be a name"):
+        rename_adapter(two, "../two")
+    assert two.path.is_dir()
 
 
-def tuned(base: Base) -> Any:
-    model = lora.attach(base, TrainConfig(rank=2), "float32")
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            weight.data.normal_(generator=torch.Generator().manual_seed(1)).mul_(0.1)
-    return model.eval()
+RENAMED = """
+import sys
+from pathlib import Path
+from tuning.adapters import find_adapter, rename_adapter
+folder = Path(sys.argv[1])
+print("ready", flush=True)
+while True:
+    rename_adapter(find_adapter("a", folder), "b")
+    rename_adapter(find_adapter("b", folder), "a")
+"""
 
 
-def test_merged_says_what_base_and_adapter_say_together(base: Base, tmp_path: Path) -> None:
-    model = tuned(base)
-    adapter = save_adapter(tmp_path, "one", lambda folder: lora.write(model, base.name, folder), CARDS)
-    ids = torch.arange(3, 20).unsqueeze(0)
-    before = base.model(input_ids=ids).logits
-    merged = AutoModelForCausalLM.from_pretrained(export_adapter(adapter, tmp_path / "merged", base))
-    torch.testing.assert_close(merged(input_ids=ids).logits, model(input_ids=ids).logits, rtol=1e-2, atol=1e-2)
-    assert not torch.allclose(merged(input_ids=ids).logits, before, atol=0.1)
-    assert torch.equal(base.model(input_ids=ids).logits, before)
-    assert AutoTokenizer.from_pretrained(tmp_path / "merged").chat_template
-
-
-def test_exported_loads_in_peft(base: Base, tmp_path: Path) -> None:
-    model = tuned(base)
-    adapter = save_adapter(tmp_path, "one", lambda folder: lora.write(model, base.name, folder), CARDS)
-    folder = export_adapter(adapter, tmp_path / "out")
-    assert (adapter.path / WEIGHTS).stat().st_mode == (adapter.path / CARD).stat().st_mode
-    ids = torch.arange(3, 20).unsqueeze(0)
-    loaded = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base.model.name_or_path), str(folder))
-    torch.testing.assert_close(loaded(input_ids=ids).logits, model(input_ids=ids).logits, rtol=1e-2, atol=1e-2)
-    assert json.loads((folder / CARD).read_text())["weights_sha256"] == adapter.digest
-    with pytest.raises(InputError, match="exists; name a folder that does not"):
-        export_adapter(adapter, tmp_path / "out")
-
-
-def test_an_adapter_is_not_merged_into_another_base(base: Base, tmp_path: Path) -> None:
-    adapter = save_adapter(tmp_path, "one", write, CARDS | {"base_digest": "1" * 64})
-    with pytest.raises(InputError, match="one was trained on tiny, not on tiny; choose that with --base"):
-        export_adapter(adapter, tmp_path / "merged", base)
-    assert not (tmp_path / "merged").exists()
+def test_kill_9_while_renaming_leaves_the_adapter_under_one_of_its_names(tmp_path: Path) -> None:
+    digest = save_adapter(tmp_path, "a", write, CARDS).digest
+    process = subprocess.Popen([sys.executable, "-c", RENAMED, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    process.stdout.readline()
+    time.sleep(0.05)
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    (adapter,) = list_adapters(tmp_path)
+    assert adapter.name in ("a", "b")
+    assert adapter.digest == digest
+    assert [path.name for path in tmp_path.iterdir()] == [adapter.name]

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tuning.adapters import Adapter
+from tuning.adapters import Adapter, open_adapter
+from tuning.assessment import read_assessment
+from tuning.commands import SAMPLES
 from tuning.errors import InputError
 from tuning.heldout import TEST_ROWS, held_out, write_rows
 from tuning.rows import Row
@@ -47,3 +49,14 @@ def test_a_broken_file_is_told_by_its_line(tmp_path: Path, line: str) -> None:
         file.write(line)
     with pytest.raises(InputError, match=r"test\.jsonl, line 2: not a row as training wrote it"):
         held_out(Adapter("mine", tmp_path, {}))
+
+
+def test_the_programs_own_adapter_has_its_test_rows_and_what_was_measured_on_them() -> None:
+    adapter = open_adapter(SAMPLES / "samples")
+    rows = held_out(adapter)
+    assert rows is not None
+    assert [row.digest for row in rows] == adapter.card["rows"]["test"]
+    found = read_assessment(adapter)
+    assert found is not None
+    assert found["held_out"]["loss"]["tuned"] == pytest.approx(adapter.card["test_loss"], rel=0.01)
+    assert found["held_out"]["loss"]["base"] == pytest.approx(adapter.card["base_test_loss"], rel=0.01)

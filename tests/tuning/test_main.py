@@ -54,8 +54,47 @@ def test_train_list_show_chat_export_delete(
     status, out, _ = call(capsys, "export", "mine", str(tmp_path / "merged"), "--merge")
     assert status == 0
     assert (tmp_path / "merged" / "model.safetensors").is_file()
-    assert call(capsys, "delete", "mine")[0] == 0
-    assert call(capsys, "show", "mine")[0] == 2
+    readme = (tmp_path / "merged" / "README.md").read_text()
+    assert "# mine" in readme
+    assert result["verdict"] in readme
+
+    status, out, _ = call(capsys, "rename", "mine", "better", "--json")
+    assert (status, json.loads(out)) == (0, {"renamed": "mine", "name": "better"})
+    status, _, err = call(capsys, "delete", "better")
+    assert (status, err) == (2, "error: better was not deleted: nobody is here to be asked; say --yes\n")
+    status, out, _ = call(capsys, "delete", "better", "--yes", "--json")
+    assert (status, json.loads(out)) == (0, {"deleted": "better", "votes": 0})
+    assert call(capsys, "show", "better")[0] == 2
+
+
+def test_a_run_is_measured_unless_told_not_to_and_can_be_measured_later_and_compared(
+    rows: Path, tiny_base_path: Path, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    settings = ["--rank", "2", "--epochs", "1", "--precision", "float32", "--base", str(tiny_base_path), "--json"]
+    result = json.loads(call(capsys, "train", str(rows), "--name", "one", *settings)[1].splitlines()[-1])
+    assert result["verdict"] in ("keep", "don't keep")
+    assert result["reasons"]
+    assert (home / "adapters" / "one" / "assessment.json").is_file()
+    result = json.loads(call(capsys, "train", str(rows), "--name", "two", "--no-assess", *settings)[1].splitlines()[-1])
+    assert "verdict" not in result
+    assert "not measured yet: python -m tuning assess two" in call(capsys, "show", "two")[1]
+
+    measure = ["assess", "two", "--general", str(rows), "--rows", "6", "--json"]
+    status, out, _ = call(capsys, *measure)
+    found = json.loads(out.splitlines()[-1])
+    assert status == 0
+    assert found["held_out"]["rows"] == found["own"]["rows"] == found["general"]["rows"] == 6
+    assert {"verdict", "reasons", "noise_floor"} <= set(found["verdict"])
+    assert {"loss", "perplexity", "exact", "f1"} <= set(found["held_out"])
+    assert json.loads(call(capsys, "show", "two", "--json")[1])["assessment"] == found
+    listed = json.loads(call(capsys, "list", "--json")[1])["adapters"]
+    assert {one["name"]: one["verdict"] for one in listed}["two"] == found["verdict"]["verdict"]
+
+    compared = json.loads(call(capsys, "compare", "one", "two", "--json")[1])
+    assert compared["held_out"]["rows"] == 6
+    assert compared["same_data"]
+    assert "config" in compared
+    assert "one -> two" in call(capsys, "compare", "one", "two")[1]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +108,14 @@ def test_train_list_show_chat_export_delete(
         (["train", "none.jsonl", "--name", "a", "--rank", "0"], "rank is 0; choose a value from 1 to 1024"),
         (["show", "nothing"], "no adapter 'nothing'; there are: "),
         (["stop", "nothing"], "no run 'nothing'; there are: none yet"),
-        (["delete", "nothing"], "no adapter 'nothing'; there are: none yet"),
+        (["delete", "nothing"], "no adapter 'nothing'; there are: samples"),
+        (["assess", "nothing"], "no adapter 'nothing'; there are: "),
+        (["assess", "samples", "--rows", "0"], "--rows 0 --minutes 20 measures nothing"),
+        (["assess", "samples", "--general", "none.jsonl"], "none.jsonl: No such file or directory"),
+        (["compare", "samples", "nothing"], "no adapter 'nothing'; there are: "),
+        (["rename", "samples", "mine"], "samples comes with the program and cannot be renamed; export it"),
+        (["delete", "samples", "--yes"], "samples comes with the program and cannot be deleted"),
+        (["push", "samples", "nobody"], "'nobody' is no repository; name it owner/name"),
         (["chat", "--adapter", "nothing", "hello"], "no adapter 'nothing'"),
         (["chat", "--base", "/no/such/folder", "hello"], "/no/such/folder"),
     ],
@@ -92,7 +138,8 @@ def test_a_failed_run_says_why(rows: Path, tiny_base_path: Path, capsys: pytest.
 
 
 def test_help_of_every_command_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("train", "list", "show", "stop", "export", "delete", "chat"):
+    own = ("assess", "compare", "rename", "push", "export", "delete")
+    for command in ("train", "list", "show", "stop", "chat", *own):
         with pytest.raises(SystemExit) as ended:
             main([command, "--help"])
         assert ended.value.code == 0

@@ -3,7 +3,7 @@
 import pytest
 
 from tuning.rows import Row
-from tuning.scores import accepted, exact_match, normalise, token_f1
+from tuning.scores import accepted, exact_match, holds, normalise, token_f1
 
 
 def row(response: str, *answers: str) -> Row:
@@ -45,6 +45,15 @@ def test_normalised_as_squad_does(text: str, normal: str) -> None:
 def test_the_best_accepted_answer_counts(answer: str, right: list[str], exact: float, f1: float) -> None:
     assert exact_match(answer, right) == exact
     assert token_f1(answer, right) == pytest.approx(f1)
+
+
+def test_a_longer_answer_holds_the_right_one_as_whole_words() -> None:
+    assert holds("Well: the capital is PARIS, of course.", ["Rome", "Paris"]) == 1
+    assert holds("There are 16 of them.", ["6"]) == 0
+    assert holds("new old york", ["New York"]) == 0
+    assert holds("anything", ["the"]) == 0
+    assert holds("The", ["the"]) == 1
+    assert holds("", ["Paris"]) == 0
 
 
 def test_what_is_accepted_is_what_the_row_says_or_its_own_short_answer() -> None:
