@@ -1,4 +1,4 @@
-"""Commands over an index: add, remove, list, search, evaluate. Run `python -m rag --help`."""
+"""Commands over an index: add, remove, list, search, attach, evaluate. Run `python -m rag --help`."""
 
 import argparse
 import json
@@ -121,6 +121,26 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def attach(options: argparse.Namespace) -> int:
+    """Write training rows with passages."""
+    from .attaching import Attaching
+    from .attaching import attach as attached
+
+    how = Attaching(options.distractors, options.golden, options.seed)
+    report = attached(_index(options, make=False), options.rows, options.out, how)
+    if options.json:
+        print(json.dumps(report))
+    else:
+        print(
+            "{rows} rows with {passages} passages: {golden} keep that of their source, {left_out} go without it, "
+            "{without_source} name no document of the index".format(**report)
+        )
+        for source, rows in report["unknown_sources"].items():
+            print(f"not in the index: {source} ({rows} rows)")
+        print(f"written to {options.out} in {report['seconds']:.1f} s")
+    return 0
+
+
 def _index(options: argparse.Namespace, make: bool = True) -> "Index":
     from .embedder import Embedder
 
@@ -181,6 +201,17 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("question")
     sub.add_argument("-k", type=int, default=5, help="number of passages (default: 5)")
     sub.add_argument("--mode", choices=MODES, default="dense", help="how to rank (default: dense)")
+    sub = command(
+        "attach",
+        attach,
+        "add passages to training rows: that of each row's source, and others that only resemble it",
+        "attach rows.jsonl rows-with-passages.jsonl --index support --distractors 3 --golden 0.8",
+    )
+    sub.add_argument("rows", type=Path, metavar="ROWS", help="JSON lines; `source` names the document with the answer")
+    sub.add_argument("out", type=Path, metavar="OUT", help="JSONL file to write")
+    sub.add_argument("--distractors", type=int, default=3, metavar="N", help="other passages a row (default: 3)")
+    sub.add_argument("--golden", type=float, default=0.8, metavar="SHARE", help="rows that keep theirs (default: 0.8)")
+    sub.add_argument("--seed", type=int, default=0, metavar="N", help="draws which (default: 0)")
     sub = command(
         "evaluate",
         evaluate,
