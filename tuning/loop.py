@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from tuning.errors import InputError
-from tuning.loss import Collate, answer_loss, mean_answer_loss
+from tuning.loss import Collate, answer_loss, answer_tokens, mean_answer_loss
 from tuning.order import Order
+from tuning.ranks import totals
 from tuning.saving import WholeCheckpoints
 
 Event = dict[str, Any]
@@ -126,15 +128,17 @@ class AnswerTrainer(WholeCheckpoints):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         super().log(logs | self._progress.counts() if "loss" in logs else logs, start_time)
 
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
+        """Answer tokens of a step over all processes. Trainer's own count leaves out the first label of a batch."""
+        (counted,) = totals([sum(map(answer_tokens, batch_samples))])
+        return torch.tensor(counted, device=device)
+
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        loss, tokens = answer_loss(model, inputs, self._precision)
-        self._progress.answer_tokens += int(tokens if num_items_in_batch is None else num_items_in_batch)
-        # Trainer hands in the answer tokens of the whole step, over all processes and accumulated batches; it averages
-        # gradients over processes afterwards, which this factor undoes.
-        if num_items_in_batch is None:
-            return loss / tokens
+        loss, _ = answer_loss(model, inputs, self._precision)
+        self._progress.answer_tokens += int(num_items_in_batch)
+        # Gradients are averaged over processes afterwards, which this factor undoes.
         return loss / num_items_in_batch * self.accelerator.num_processes
 
     def evaluate(

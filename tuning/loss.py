@@ -59,6 +59,12 @@ def answer_loss(model: Any, batch: Batch, precision: str) -> tuple[Tensor, Tenso
     return loss, (targets != IGNORED).sum()
 
 
+def answer_tokens(batch: Batch) -> int:
+    """How many tokens of the batch count in its loss."""
+    labels = batch["labels"] if "pack" in batch else batch["labels"][:, 1:]
+    return int((labels != IGNORED).sum())
+
+
 def _padded(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
     targets = batch["labels"][:, 1:]
     positions = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)

@@ -100,6 +100,16 @@ def test_the_loss_is_that_of_the_plain_formula(base: Base) -> None:
     assert mean == pytest.approx(alone / int(tokens), rel=1e-5)
 
 
+def test_the_loss_that_is_told_is_the_mean_over_all_answer_tokens(base: Base, tmp_path: Path) -> None:
+    """Trainer divided by one token less than a packed batch has: it takes the first label for one to be shifted out."""
+    adapter, events = run(base, tmp_path, replace(CONFIG, epochs=1), rows=4)
+    told = next(event["loss"] for event in events if event["event"] == "step")
+    rows = load(tmp_path / "rows.jsonl", base.tokenizer, 128, CONFIG.seed).splits.train
+    examples = [encode(base.tokenizer, row.messages) for row in rows]
+    assert told == pytest.approx(mean_answer_loss(base.model, examples, collate_packed, 8, "float32"), rel=1e-4)
+    assert adapter.card["answer_tokens_per_second"] > 0
+
+
 def test_the_best_checkpoint_is_what_is_kept(base: Base, tmp_path: Path) -> None:
     rows = write_contrary_rows(tmp_path / "contrary.jsonl")
     data = load(rows, base.tokenizer, 128, 0)
