@@ -101,6 +101,6 @@ class AnswersRun(Run):
 
     def write(self, folder: Path) -> None:
         if self._full:
-            whole.write(self.model, self.task.base, folder)
+            whole.write(self.model, self.task.base, folder, self.weights)
         else:
             super().write(folder)

@@ -2,7 +2,6 @@
 
 import copy
 import importlib.util
-import math
 from pathlib import Path
 from typing import Any
 
@@ -103,16 +102,16 @@ def round_to_half(model: Any) -> bool:
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.data = parameter.data.half().to(parameter.dtype)
-    return all(math.isfinite(float(parameter.data.abs().max())) for parameter in trained)
+    return all(bool(parameter.data.isfinite().all()) for parameter in trained)
 
 
-def write(model: Any, base_name: str, folder: Path) -> None:
-    """PEFT's two files of the adapter, its weights in float16."""
+def write(model: Any, base_name: str, folder: Path, weights: dict[str, torch.Tensor] | None = None) -> None:
+    """PEFT's two files of the adapter, its weights in float16; they are `weights` where the model holds but a part."""
     config = model.peft_config["default"]
     config.base_model_name_or_path = base_name  # else the folder that the base was loaded from on this machine
     config.inference_mode = True
     config.save_pretrained(str(folder))
-    weights = get_peft_model_state_dict(model, save_embedding_layers=False)
+    weights = get_peft_model_state_dict(model, state_dict=weights, save_embedding_layers=False)
     halves = {name: tensor.half().contiguous() for name, tensor in weights.items()}
     # Not by save_file: that makes files which only their owner may read.
     (folder / WEIGHTS).write_bytes(save(halves, {"format": "pt"}))

@@ -15,7 +15,7 @@ from torch.nn import functional
 from tuning.attention import attention
 from tuning.dialogues import IGNORED, Example
 from tuning.packing import LEAST, NAME, pack
-from tuning.ranks import share, totals
+from tuning.ranks import is_sharded, share, totals
 
 Batch = dict[str, Any]
 Row = Mapping[str, Sequence[int]]
@@ -121,7 +121,7 @@ def mean_answer_loss(model: Any, examples: Sequence[Example], lay: Collate, batc
     device = next(model.parameters()).device
     # Rows that begin alike share a batch, and so, most often, do those of like length.
     rows = sorted((vars(example) for example in examples), key=lambda row: (row["input_ids"], len(row["input_ids"])))
-    own = share(rows)
+    own = rows if is_sharded(model) else share(rows)
     total, count = 0.0, 0
     for start in range(0, len(own), batch_size):
         loss, tokens = answer_loss(model, on(device, lay(own[start : start + batch_size])), precision)

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import torch
 from torch import distributed
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.tensor import DTensor
 
 T = TypeVar("T")
 
@@ -60,6 +62,22 @@ def totals(values: Sequence[float]) -> list[float]:
     if count() == 1:
         return list(values)
     return [sum(column) for column in zip(*_gathered(list(values)), strict=True)]
+
+
+def is_sharded(model: Any) -> bool:
+    """Whether each process holds a part of every weight (FSDP), so that all must compute the same number of batches."""
+    return count() > 1 and any(isinstance(weight, DTensor) for weight in model.parameters())
+
+
+def gathered(model: Any) -> dict[str, torch.Tensor] | None:
+    """The whole weights of a sharded model, on the processor; None for one that every process holds whole.
+
+    All processes must call this; the first one gets them, the others nothing.
+    """
+    if not is_sharded(model):
+        return None
+    weights = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
+    return {name: weight for name, weight in weights.items() if isinstance(weight, torch.Tensor)}
 
 
 def any_of(flag: bool) -> bool:

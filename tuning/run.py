@@ -68,6 +68,8 @@ class Run(ABC):
         self.progress = Progress(self.report, self.stop)
         self.results: dict[str, float | None] = {}
         """What the test rows say, for the card."""
+        self.weights: dict[str, Any] | None = None
+        """What was learnt, where the model holds but a part of it."""
 
     @abstractmethod
     def measure_before(self) -> dict[str, float | None]:
@@ -112,6 +114,7 @@ class Run(ABC):
         self.results |= self.measure_after()
         if any(value is not None and not math.isfinite(value) for value in self.results.values()):
             raise diverged("the test loss", step, rate)
+        self.weights = ranks.gathered(self.model)
 
     def round(self) -> bool:
         """Round what was learnt to how it is stored; whether all of it is finite."""
@@ -119,7 +122,7 @@ class Run(ABC):
 
     def write(self, folder: Path) -> None:
         """The files of what was learnt."""
-        lora.write(self.model, self.task.base.name, folder)
+        lora.write(self.model, self.task.base.name, folder, self.weights)
 
     def save(self, folder: Path) -> None:
         """The files of what was learnt, and the rows that it never saw."""

@@ -26,9 +26,15 @@ def round_to_base(model: Any, base: Base) -> bool:
     return all(bool(weight.isfinite().all()) for weight in model.parameters())
 
 
-def write(model: Any, base: Base, folder: Path) -> None:
-    """A model folder as transformers reads it, in the base's precision, with the base's tokenizer."""
-    model.to(base.dtype)
+def write(model: Any, base: Base, folder: Path, weights: dict[str, torch.Tensor] | None = None) -> None:
+    """A model folder as transformers reads it, in the base's precision, with the base's tokenizer.
+
+    Its weights are `weights` where the model holds but a part of them.
+    """
+    if weights is None:
+        model.to(base.dtype)
+    else:
+        weights = {name: weight.to(base.dtype) for name, weight in weights.items()}
     model.config.use_cache = True
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, state_dict=weights)
     base.tokenizer.save_pretrained(folder)
