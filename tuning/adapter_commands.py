@@ -66,8 +66,9 @@ def _add_delete(commands: Any) -> None:
 def list_all(options: argparse.Namespace) -> None:
     from tuning.adapters import list_adapters
     from tuning.assessment import read_assessment
-    from tuning.jobs import list_jobs
+    from tuning.jobs import list_jobs, pump
 
+    pump(home())
     adapters = list_adapters(*shelves(), note=lambda text: print(text, file=sys.stderr))
     found = {adapter.path: read_assessment(adapter) for adapter in adapters}
     verdicts = {path: one["verdict"]["verdict"] if one else "not measured" for path, one in found.items()}

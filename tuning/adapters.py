@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 
 from tuning.checkpoints import sync
 from tuning.errors import InputError
+from tuning.places import give, remove, restore
 
 CARD = "fourfold.json"
 CONFIG = "adapter_config.json"
@@ -90,6 +91,7 @@ def list_adapters(*folders: Path, note: Callable[[str], None] = log.info) -> lis
     """
     found: dict[str, Adapter] = {}
     for folder in folders:
+        restore(folder)
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if path.name.startswith(".") or not path.is_dir():
                 continue
@@ -164,6 +166,7 @@ def _sha256(files: Sequence[Path]) -> str:
 
 def refuse_taken(folder: Path, name: str) -> None:
     """Raise InputError if an adapter of that name exists, whatever its case: some file systems know no difference."""
+    restore(folder)
     names = {path.name.lower() for path in folder.iterdir()} if folder.is_dir() else set()
     if name.lower() in names:
         raise InputError(f"an adapter {name!r} exists already; choose another name or delete that one first")
@@ -191,19 +194,17 @@ def rename_adapter(adapter: Adapter, name: str) -> Adapter:
 
 def delete_adapter(adapter: Adapter) -> None:
     """Remove an adapter. It is renamed first, so that nobody can load half of it."""
-    doomed = adapter.path.with_name(f".{adapter.name}.{uuid.uuid4().hex}.tmp")
     try:
-        adapter.path.rename(doomed)
+        remove(adapter.path)
     except OSError as error:
         why = error.strerror or error
         raise InputError(f"{adapter.path} could not be removed ({why}); allow writing to its folder") from error
-    shutil.rmtree(doomed, ignore_errors=True)  # what is left is swept up later
 
 
 @contextmanager
 def new_folder(target: Path, replace: bool = False) -> Iterator[Path]:
     """A temporary folder beside `target` that becomes `target`, synced, if nothing is raised; else it is removed."""
-    temporary, old = (target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp" for _ in range(2))
+    temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target.parent)
@@ -211,11 +212,8 @@ def new_folder(target: Path, replace: bool = False) -> Iterator[Path]:
         yield temporary
         for path in [*temporary.rglob("*"), temporary]:
             sync(path)
-        if replace and target.exists():
-            target.rename(old)
-        temporary.rename(target)
+        give(temporary, target, replace)
         sync(target.parent)
-        shutil.rmtree(old, ignore_errors=True)
     except (OSError, SafetensorError) as error:
         place = f"{target} could not be written ({getattr(error, 'strerror', None) or error})"
         raise InputError(f"{place}; free some disk space or choose another folder") from error

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 
 from tuning import ranks
 from tuning.adapters import Adapter, check_name, open_adapter, refuse_taken
+from tuning.places import restore
 from tuning.process import write_json
 
 T = TypeVar("T")
@@ -56,6 +57,7 @@ class Before:
         Raises InputError if the name cannot be used, or is another adapter's.
         """
         check_name(name)
+        restore(adapters)
         with contextlib.suppress(OSError, ValueError, SafetensorError):
             adapter = open_adapter(adapters / name)
             if adapter.card.get("run") == self.run:

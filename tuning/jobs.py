@@ -1,18 +1,15 @@
-"""A training run as a folder: what it was told, what happened, and whether its process still lives.
+"""Training runs as folders: make one, look at it, stop it, let it go on.
 
-`<home>/jobs/<ID>/` holds `config.json` (what to do), the rows, `process.json` (who does it), `events.jsonl` (what
-happened, appended line by line), `output.txt` (what the process printed), `checkpoints/` and, once asked for, `stop`.
-A run's state is computed from these files and the process table alone, so that any page or command, at any time, after
-any crash, sees the same. Imports no model library: to look at a run must be cheap.
+`<home>/jobs/<ID>/` holds `config.json` (what to do), the rows, `output.txt` (what its process printed), `checkpoints/`
+and what `tuning.standing` tells its state from. Imports no model library: to look at a run must be cheap.
 """
 
-import contextlib
 import json
 import shutil
-import sqlite3
+import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,20 +17,28 @@ from typing import Any
 
 from tuning.adapters import Adapter, check_name, refuse_taken
 from tuning.config import TrainConfig
+from tuning.disk import refuse_full
 from tuning.errors import InputError
-from tuning.process import is_alive, kill, spawn, write_json
+from tuning.process import is_alive, kill, write_json
+from tuning.queue import GRACE_SECONDS, cancel, locked, overdue, pump, put, waiting, works
 from tuning.rows import read_rows
+from tuning.standing import ENDS, EVENTS, STOP, read_events, standing
 
-FREE_BYTES = 500_000_000
-"""Free disk that a run must find: a few checkpoints of a small model's adapter with its optimizer."""
-
-START_SECONDS = 60.0
-"""A run whose process has not reported by then never started."""
-
-GRACE_SECONDS = 300.0
-"""What a stop allows for finishing a step, measuring and saving, before the process is killed; busy cores need it."""
-
-ENDS = ("done", "stopped", "failed")
+__all__ = [
+    "Job",
+    "ask_stop",
+    "create_job",
+    "find_job",
+    "latest_job",
+    "list_jobs",
+    "pump",
+    "read_job",
+    "resume_job",
+    "start_job",
+    "stop_behind",
+    "stop_job",
+    "waiting_jobs",
+]
 
 
 @dataclass(frozen=True)
@@ -43,16 +48,24 @@ class Job:
     id: str
     path: Path
     told: Mapping[str, Any]
-    """`config.json`: name, base, rows, adapters, config, created."""
+    """`config.json`: name, base, rows, adapters, config, start, created."""
     events: tuple[Mapping[str, Any], ...]
     state: str
-    """starting, running, stopping, done, stopped or failed."""
+    """queued, starting, running, stopping, done, stopped or failed."""
     reason: str = ""
-    """Why it stopped or failed, in words with the next step; empty while it runs and when it is done."""
+    """Why it stopped or failed, what is left and the next step; empty while it goes on and when it is done."""
+    resumable: int | None = None
+    """The step from which `resume_job` goes on, 0 for the first; None where there is nothing to resume."""
+    silent: float = 0.0
+    """Seconds without a sign of life, once these are many; else 0."""
 
     @property
     def name(self) -> str:
         return str(self.told["name"])
+
+    @property
+    def home(self) -> Path:
+        return self.path.parent.parent
 
     @property
     def rows(self) -> Path:
@@ -61,6 +74,7 @@ class Job:
 
     @property
     def active(self) -> bool:
+        """Whether it waits or works."""
         return self.state not in ENDS
 
     def last(self, kind: str) -> Mapping[str, Any]:
@@ -69,28 +83,38 @@ class Job:
 
 
 def create_job(
-    home: Path, rows: Path, name: str, config: TrainConfig, base: str | None, start: Adapter | None = None
+    home: Path,
+    rows: Path,
+    name: str,
+    config: TrainConfig,
+    base: str | None,
+    start: Adapter | None = None,
+    here: bool = False,
 ) -> Job:
-    """A new run's folder, with its own copy of the rows. Nothing runs yet. With `start`, it goes on from that adapter.
+    """A new run with its own copy of the rows, last in the queue; `pump` starts it when its turn has come.
 
-    Raises InputError if the rows cannot be read, the name is taken, another run is active or the disk is nearly full.
+    With `start`, it goes on from that adapter. With `here`, this process is to work on it: `tuning.queue.wait_turn`.
+    Raises InputError if the rows cannot be read, the name is taken or promised to another run, or the disk nearly full.
     """
     jobs = home / "jobs"
+    if rows.exists() and not rows.is_file():  # a pipe, say, would be waited for, forever
+        raise InputError(f"{rows} is not a file; write its rows to one")
     read_rows(rows)
     shelf = home / ("models" if config.method == "full" else "adapters")
     refuse_taken(shelf, check_name(name))
-    with _writing(jobs), _lock(jobs):
+    if base and Path(base).expanduser().is_dir():
+        base = str(Path(base).expanduser().resolve())  # who works on it may do so in another folder
+    with locked(jobs):
         for job in list_jobs(home):
-            if job.active:
-                raise InputError(f"run {job.id} ({job.name}) is still {job.state}; wait for it or stop it first")
-        free = shutil.disk_usage(jobs).free
-        if free < FREE_BYTES:
-            raise InputError(f"{home} has {free >> 20} MB free; a run needs {FREE_BYTES >> 20} MB, so make room first")
+            if job.active and job.name.lower() == name.lower():
+                raise InputError(f"run {job.id} ({job.state}) will make {name}; choose another name or stop it first")
+        refuse_full(home, config, base)
         # The time first, so that names sort as the runs began; the rest so that no two are the same.
         folder = jobs / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
         folder.mkdir()
         (folder / "rows").mkdir()
         shutil.copyfile(rows, folder / "rows" / rows.name)
+        put(folder, here)
         told = {
             "name": name,
             "base": base,
@@ -105,8 +129,28 @@ def create_job(
 
 
 def start_job(job: Job) -> None:
-    """Run `job` in a process of its own, which outlives the page that asked for it."""
-    spawn(job.path, "tuning.worker")
+    """Let the queue go on: `job` begins now if no other works, in a process that outlives the page that asked."""
+    pump(job.home)
+
+
+def resume_job(job: Job, here: bool = False) -> Job:
+    """Put a stopped or failed run into the queue again; it goes on from its last whole checkpoint.
+
+    Raises InputError if it is active or done, or has failed in a way that it would again, or the disk is nearly full.
+    """
+    with locked(job.path.parent):
+        job = read_job(job.path)
+        if job.active:
+            raise InputError(f"run {job.id} is {job.state}; there is nothing to resume")
+        if job.state == "done":
+            raise InputError(f"run {job.id} is done; to train on from its adapter, start a run from {job.name}")
+        if job.resumable is None:
+            raise InputError(f"run {job.id} would fail again ({job.reason}); start another")
+        refuse_full(job.home, TrainConfig(**job.told["config"]), job.told["base"])
+        put(job.path, here)
+    if not here:
+        pump(job.home)
+    return read_job(job.path)
 
 
 def list_jobs(home: Path) -> list[Job]:
@@ -115,9 +159,21 @@ def list_jobs(home: Path) -> list[Job]:
 
 
 def latest_job(home: Path) -> Job | None:
-    """The newest run; None before the first."""
-    newest = max((path.parent for path in (home / "jobs").glob("*/config.json")), default=None)
-    return read_job(newest) if newest else None
+    """The run that works; else the one in which something happened last. None before the first."""
+    folders = [path.parent for path in (home / "jobs").glob("*/config.json")]
+    latest = next(filter(works, folders), None) or max(folders, key=_changed, default=None)
+    return read_job(latest) if latest else None
+
+
+def waiting_jobs(home: Path) -> list[Job]:
+    """The runs that wait for their turn, the next one first."""
+    return [job for job in map(read_job, waiting(home)) if job.state == "queued"]
+
+
+def _changed(folder: Path) -> tuple[float, str]:
+    """When something happened in a run, and its name for those of one moment."""
+    files = [path for path in (folder / EVENTS, folder / "config.json") if path.exists()]
+    return max(path.stat().st_mtime for path in files), folder.name
 
 
 def find_job(home: Path, id: str) -> Job:
@@ -131,75 +187,33 @@ def find_job(home: Path, id: str) -> Job:
 def read_job(folder: Path) -> Job:
     """The run in `folder` as it stands now."""
     told = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    # Is it alive? is asked before the events are read: a run that ends in between is then seen as ended, not as lost.
-    alive, events = is_alive(folder), tuple(_events(folder / "events.jsonl"))
-    state, reason = _state(folder, told, alive, events)
-    return Job(folder.name, folder, told, events, state, reason)
-
-
-def _state(
-    folder: Path, told: Mapping[str, Any], alive: bool | None, events: tuple[Mapping[str, Any], ...]
-) -> tuple[str, str]:
-    end = next((event for event in reversed(events) if event.get("event") in ENDS), None)
-    asked = (folder / "stop").exists()
-    if end:
-        return str(end["event"]), str(end.get("reason", ""))
-    if alive:
-        return ("stopping" if asked else "running"), ""
-    if alive is None and not asked and time.time() - float(told["created"]) < START_SECONDS:
-        return "starting", ""
-    if asked:
-        return "stopped", "killed before it could save; nothing of it is left but its log"
-    step = next((event["step"] for event in reversed(events) if event.get("event") == "step"), 0)
-    return "failed", (
-        f"killed: the process vanished after step {step} without a word, as when memory runs out or the machine "
-        "restarts; start it again, with a smaller batch if memory was short"
-    )
-
-
-def _events(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The events; a line that was torn by a crash or is being written is no event."""
-    if not path.is_file():
-        return
-    for line in path.read_bytes().split(b"\n"):
-        with contextlib.suppress(ValueError):
-            event = json.loads(line)
-            if isinstance(event, dict):
-                yield event
+    while True:
+        # Is it alive? is asked before the events are read: a run that ends in between is seen as ended, not as lost.
+        # And again afterwards, lest one that is just being started is seen as neither waiting nor working.
+        alive, events = is_alive(folder), read_events(folder)
+        found = standing(folder, told, alive, events)
+        if is_alive(folder) == alive:
+            return Job(folder.name, folder, told, events, found.state, found.reason, found.resumable, found.silent)
 
 
 def ask_stop(job: Job) -> None:
-    """Ask a run to end after its step and to save the best so far."""
-    if job.active:
-        (job.path / "stop").touch()
+    """Ask a run to end after its step and to save the best so far; one that only waits leaves the queue."""
+    if cancel(job.path):
+        return
+    if read_job(job.path).active:
+        (job.path / STOP).touch()
 
 
 def stop_job(job: Job, grace: float = GRACE_SECONDS) -> Job:
     """Ask a run to stop, wait `grace` seconds for it to save, then kill it. Returns the run as it stands after that."""
     ask_stop(job)
-    deadline = time.monotonic() + grace
-    while (job := read_job(job.path)).active and time.monotonic() < deadline:
-        time.sleep(0.2)
-    if job.active:
-        kill(job.path)
-        job = read_job(job.path)
+    while (job := read_job(job.path)).active:
+        if overdue(job.path, grace):
+            kill(job.path)
+        time.sleep(0.1)
     return job
 
 
-@contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise InputError(
-            f"{folder} cannot be written ({error.strerror or error}); make room or choose another"
-        ) from error
-
-
-@contextlib.contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """One process at a time may create a run. SQLite's lock is the portable one that dies with its holder."""
-    with contextlib.closing(sqlite3.connect(folder / "lock.sqlite", timeout=30, isolation_level=None)) as lock:
-        lock.execute("BEGIN EXCLUSIVE")
-        yield
+def stop_behind(job: Job) -> None:
+    """`stop_job` in a thread: a page does not wait for it."""
+    threading.Thread(target=stop_job, args=[job], name=f"stop {job.id}", daemon=True).start()

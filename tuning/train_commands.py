@@ -2,16 +2,13 @@
 
 import argparse
 import os
-import sys
-import time
-from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuning.commands import base_option, command, folders, home, losses, show
+from tuning.commands import base_option, command, folders, home, show
 from tuning.config import METHODS, PRECISIONS, PRESETS, TrainConfig
-from tuning.errors import InputError
+from tuning.run_commands import carry_out
 
 if TYPE_CHECKING:
     from tuning.adapters import Adapter
@@ -57,21 +54,7 @@ def train(options: argparse.Namespace) -> int:
     start = find_adapter(options.start, *folders()) if options.start else None
     if options.estimate:
         return _estimate(options, config, start)
-    job = create_job(home(), options.rows, options.name, config, options.base, start)
-
-    from tuning.worker import quiet, run
-
-    quiet()
-    end = run(job, _Meter())
-    if end["event"] == "failed":
-        raise InputError(end["reason"])
-    result = {key: value for key, value in end.items() if key not in ("event", "reason")} | {"job": job.id}
-    lines = [end["reason"]] if end.get("reason") else []
-    if "adapter" in end:
-        lines += [f"saved {end['adapter']} after {end['steps']} steps and {end['seconds']:.0f} s ({end['ended']})"]
-        lines += ["loss of the answers: " + losses(end)]
-    show(options, result, lines)
-    return 0 if "adapter" in end else 130
+    return carry_out(options, create_job(home(), options.rows, options.name, config, options.base, start, here=True))
 
 
 def _estimate(options: argparse.Namespace, config: TrainConfig, start: "Adapter | None") -> int:
@@ -86,31 +69,3 @@ def _estimate(options: argparse.Namespace, config: TrainConfig, start: "Adapter 
     found = estimate(base, load(options.rows, base.tokenizer, config.max_length, config.seed), config, start)
     show(options, vars(found), [f"training takes {found.words()}"])
     return 0
-
-
-class _Meter:
-    """Progress on standard error: a line that is written over on a terminal, else a line now and then."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._last = 0.0
-
-    def __call__(self, event: Mapping[str, Any]) -> None:
-        kind = event["event"]
-        if not self._terminal:
-            return
-        if kind == "note":
-            print(f"\r\033[K{event['text']}", file=sys.stderr)
-        elif kind == "rows":
-            for what in ("dropped", "cut"):
-                for finding in event[what]:
-                    print(f"\r\033[K{what}: {finding['place']}: {finding['reason']}", file=sys.stderr)
-        elif kind == "validation":
-            print(f"\r\033[Kstep {event['step']}: validation loss {event['loss']:.3f}", file=sys.stderr)
-        elif kind == "step" and time.monotonic() - self._last > 0.2:
-            self._last = time.monotonic()
-            line = f"step {event['step']}/{event['steps']}  loss {event['loss']:.3f}  "
-            line += f"{event['answer_tokens_per_second']:.0f} answer tokens/s  {event['seconds_left']:.0f} s left"
-            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
-        elif kind in ("done", "stopped", "failed"):
-            print("\r\033[K", end="", file=sys.stderr)

@@ -1,6 +1,6 @@
 """The page where one trains an adapter: the rows, the settings, the run while it goes on, and what came of it."""
 
-import threading
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -13,7 +13,7 @@ import pandas
 from tuning.adapters import list_adapters
 from tuning.config import PRESETS, TrainConfig
 from tuning.errors import InputError
-from tuning.jobs import create_job, latest_job, start_job, stop_job
+from tuning.jobs import create_job, latest_job, pump, start_job, stop_behind, waiting_jobs
 from tuning.rowfiles import READERS
 from tuning.tune_view import STYLE, adapters_html, curves, report_html, run_html
 
@@ -32,13 +32,17 @@ class TunePage:
     home: Path
     adapters: tuple[Path, ...]
     base: str | None
+    enabled: bool = True
 
     def view(self, seen: Any = None) -> list[Any]:
         """Everything that shows runs and adapters, or no change where `seen` is still true."""
+        if self.enabled:
+            self._pump()
         notes: list[str] = []
-        job, adapters = latest_job(self.home), list_adapters(*self.adapters, note=notes.append)
-        state = [job.id, job.state, len(job.events)] if job else []
-        now = [state, [adapter.digest + adapter.name for adapter in adapters], notes]
+        job, waiting = latest_job(self.home), waiting_jobs(self.home)
+        adapters = list_adapters(*self.adapters, note=notes.append)
+        state = [job.id, job.state, len(job.events), int(job.silent)] if job else []
+        now = [state, [one.id for one in waiting], [adapter.digest + adapter.name for adapter in adapters], notes]
         if now == seen:
             return [gr.skip() for _ in range(6)]
         active = bool(job and job.active)
@@ -46,10 +50,10 @@ class TunePage:
         points = pandas.DataFrame(curves(job))
         return [
             now,
-            run_html(job),
+            run_html(job, [one for one in waiting if one != job]),
             gr.update(value=points, visible=len(points) > 0),
             adapters_html(adapters, [Path(note.split(" is not offered")[0]).name + " is not whole" for note in notes]),
-            gr.update(interactive=not active),
+            gr.update(value="Queue it for training" if active else "Start training"),
             gr.update(interactive=active and not stopping),
         ]
 
@@ -65,7 +69,7 @@ class TunePage:
             raise gr.Error(str(error), print_exception=False) from error
 
     def start(self, source: Any, file: Any, name: Any, preset: Any, *values: Any) -> None:
-        """Begin a run in a process of its own."""
+        """Put a run into the queue; it works in a process of its own."""
         try:
             types = {field.name: type(field.default) for field in fields(TrainConfig)}
             changes = {
@@ -80,7 +84,11 @@ class TunePage:
         """Ask the run to end and save; it is killed only if it does not. A thread waits for that, not the page."""
         job = latest_job(self.home)
         if job and job.active:
-            threading.Thread(target=stop_job, args=[job], daemon=True).start()
+            stop_behind(job)
+
+    def _pump(self) -> None:
+        with contextlib.suppress(InputError):  # what is wrong with the disk is told to whoever starts a run
+            pump(self.home)
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -113,7 +121,7 @@ def tune_tab(home: Path, adapters: tuple[Path, ...], base_name: str | None, enab
     that a page loaded later, or a second one, shows the same. Without `enabled`, nothing can be started or stopped, not
     even by calling the handlers, because there are none.
     """
-    page = TunePage(home, adapters, base_name)
+    page = TunePage(home, adapters, base_name, enabled)
     gr.HTML(STYLE, padding=False)
     gr.Markdown("# Tune\nFrom a file of examples to an adapter that answers as they do.")
     if enabled:

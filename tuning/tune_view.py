@@ -78,8 +78,8 @@ def _short(text: str, most: int = 400) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def run_html(job: Job | None) -> str:
-    """How the latest run stands."""
+def run_html(job: Job | None, waiting: Sequence[Job] = ()) -> str:
+    """How the latest run stands, and which wait for their turn."""
     if job is None:
         return '<p class="tune-quiet">Nothing has been trained here yet.</p>'
     step, start, note = job.last("step"), job.last("start"), job.last("note")
@@ -96,10 +96,18 @@ def run_html(job: Job | None) -> str:
     done, steps = (step["step"], step["steps"]) if step else (0, 1)
     bar = f'<progress value="{done}" max="{steps}" aria-label="steps done"></progress>' if job.active else ""
     shown = "".join(f"<span>{fact}</span>" for fact in facts)
-    return f'<div class="tune-run">{bar}<div class="tune-facts">{shown}</div>{_outcome(job)}</div>'
+    return f'<div class="tune-run">{bar}<div class="tune-facts">{shown}</div>{_outcome(job)}{_queue(waiting)}</div>'
+
+
+def _queue(waiting: Sequence[Job]) -> str:
+    names = ", ".join(escape(job.name) for job in waiting)
+    return f'<p class="tune-quiet">Waiting for their turn: {names}.</p>' if waiting else ""
 
 
 def _outcome(job: Job) -> str:
+    if job.silent:
+        since = _duration(job.silent)
+        return f'<p class="tune-line tune-bad">No sign of life for {since}: it may hang. Stopping it ends it.</p>'
     if job.state == "failed":
         return f'<p class="tune-line tune-bad" role="alert">{escape(job.reason)}</p>'
     end = job.last(job.state)

@@ -16,16 +16,20 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tuning.checkpoints import latest_whole
 from tuning.config import TrainConfig
 from tuning.errors import InputError
-from tuning.jobs import Job, read_job
-from tuning.process import claim
+from tuning.failures import name_failure
+from tuning.jobs import Job, pump, read_job
+from tuning.pulse import pulse
+from tuning.queue import take
+from tuning.standing import EVENTS, STOP
 
 RESERVE = 1 << 16
 """Bytes set aside, so that on a full disk there is room to say that it is full."""
@@ -34,25 +38,62 @@ Event = Mapping[str, Any]
 
 
 def run(job: Job, listen: Callable[[Event], None] = lambda event: None) -> Event:
-    """Do the job in this process; every event goes to its folder and to `listen`. Returns the last event."""
-    claim(job.path, os.getpid())
-    (job.path / "reserve").write_bytes(bytes(RESERVE))
-    with (job.path / "events.jsonl").open("ab", buffering=0) as log, _stop_signal() as asked:
+    """Do the job in this process; every event goes to its folder and to `listen`. Returns the last event.
+
+    Raises InputError if it is not this process's to do.
+    """
+    if not take(job.path):
+        raise InputError(f"run {job.id} is not waiting; look at it with `list`, and resume it if it has stopped")
+    with _Log(job.path) as log, _stop_signal() as asked, pulse(job.path):
 
         def report(event: Event) -> None:
-            log.write(json.dumps({**event, "time": round(time.time(), 2)}).encode() + b"\n")
+            log.write(event)
             listen(event)
 
         try:
-            end = _train(job, report, lambda: asked.is_set() or (job.path / "stop").exists())
+            report({"event": "begin"})
+            log.reserve()
+            end = _train(job, report, lambda: asked.is_set() or (job.path / STOP).exists())
         except KeyboardInterrupt:
-            end = {"event": "stopped", "reason": "interrupted; nothing was saved"}
+            end = {"event": "stopped", "reason": "interrupted"}
         except Exception as error:  # the one place where a run ends: whatever it was is named for the user
-            end = {"event": "failed", "reason": name_failure(error), "traceback": traceback.format_exc()}
-        (job.path / "reserve").unlink()
+            begun = latest_whole(job.path / "checkpoints", thorough=False) is not None
+            failure = name_failure(error, begun)
+            end = {"event": "failed", **asdict(failure), "traceback": traceback.format_exc()}
+        log.release()
         report(end)
-        os.fsync(log.fileno())
     return end
+
+
+class _Log:
+    """The folder's events.jsonl, with some room set aside for the last of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = (folder / EVENTS).open("ab", buffering=0)
+        self._reserve = folder / "reserve"
+        self._whole = False  # a crash may have torn the last line
+
+    def __enter__(self) -> "_Log":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def reserve(self) -> None:
+        self._reserve.write_bytes(bytes(RESERVE))
+
+    def release(self) -> None:
+        self._reserve.unlink(missing_ok=True)
+
+    def write(self, event: Event) -> None:
+        line = json.dumps({**event, "time": round(time.time(), 2)}).encode() + b"\n"
+        line = line if self._whole else b"\n" + line
+        self._whole = False
+        if self._file.write(line) != len(line):  # what a disk does that is just getting full
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._whole = True
 
 
 def _train(job: Job, report: Callable[[Event], None], stop: Callable[[], bool]) -> Event:
@@ -87,24 +128,6 @@ def _train(job: Job, report: Callable[[Event], None], stop: Callable[[], bool]) 
     return {"event": "done", **summary, **verdict}
 
 
-def name_failure(error: BaseException) -> str:
-    """What went wrong, by its common name, and what to do next."""
-    from tuning.loop import Diverged
-
-    text = str(error)
-    first = text.splitlines()[0] if text else type(error).__name__
-    if isinstance(error, Diverged):
-        return f"not a number: {first}"
-    if isinstance(error, InputError):
-        return first
-    if isinstance(error, MemoryError) or "out of memory" in text or "not enough memory" in text:
-        return "out of memory: lower batch_size or max_length, or close other programs, and start again"
-    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    if full or "No space left" in text or "file write failed" in text or "PytorchStreamWriter" in text:
-        return "disk full: make room and start again"
-    return f"{type(error).__name__}: {first}; the whole message is in events.jsonl of the run"
-
-
 @contextlib.contextmanager
 def _stop_signal() -> Iterator[threading.Event]:
     """An event that the first SIGTERM or SIGINT sets; a second SIGINT interrupts at once."""
@@ -132,13 +155,24 @@ def quiet() -> None:
     logging.getLogger("accelerate").setLevel(logging.ERROR)
 
 
-def _low_priority() -> None:
-    """Let chatting go first on the same processor."""
+def yield_to_others() -> None:
+    """Let chatting go first on the same processor; and where memory runs out, let the run go that can be resumed."""
     process = psutil.Process()
     process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else 10)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+
+
+def main(folder: Path) -> int:
+    """Do the job of that folder, then let the next in the queue begin."""
+    yield_to_others()
+    quiet()
+    job = read_job(folder)
+    try:
+        return 0 if run(job)["event"] != "failed" else 1
+    finally:
+        pump(job.home)
 
 
 if __name__ == "__main__":
-    _low_priority()
-    quiet()
-    sys.exit(0 if run(read_job(Path(sys.argv[1])))["event"] != "failed" else 1)
+    sys.exit(main(Path(sys.argv[1])))

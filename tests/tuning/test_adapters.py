@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from tuning.adapters import (
     save_adapter,
 )
 from tuning.errors import InputError
+from tuning.places import restore
 
 CARDS = {"base": "tiny", "base_digest": "0" * 64}
 
@@ -121,6 +124,56 @@ def test_kill_9_at_any_moment_leaves_only_whole_adapters(tmp_path: Path) -> None
         os.utime(leftover, (time.time() - 7200,) * 2)
     save_adapter(tmp_path, "after", write, CARDS)
     assert list(tmp_path.glob(".*.tmp")) == []
+
+
+REPLACED = """
+import os, sys, itertools
+from pathlib import Path
+from tests.tuning.test_adapters import CARDS, write
+from tuning.adapters import save_adapter
+left, calls = int(sys.argv[2]), itertools.count()
+plain = Path.rename
+def rename(self, target):
+    if next(calls) == left:
+        os.kill(os.getpid(), 9)
+    return plain(self, target)
+Path.rename = rename
+save_adapter(Path(sys.argv[1]), "one", write, CARDS | {"take": 2}, replace=True)
+"""
+
+
+@pytest.mark.parametrize("renames", range(5))
+def test_kill_9_while_an_adapter_is_replaced_leaves_the_old_or_the_new(tmp_path: Path, renames: int) -> None:
+    """Between the two renames nothing had the name, and whoever looked then found the adapter gone."""
+    save_adapter(tmp_path, "one", write, CARDS | {"take": 1})
+    killed = subprocess.run([sys.executable, "-c", REPLACED, str(tmp_path), str(renames)], check=False).returncode
+    assert killed == (-9 if renames < 4 else 0)
+    notes: list[str] = []
+    (one,) = list_adapters(tmp_path, note=notes.append)
+    assert (one.name, one.card["take"], notes) == ("one", 1 if renames < 3 else 2, [])
+    assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".tmp")] == ["one"]
+    delete_adapter(one)
+    assert list_adapters(tmp_path) == []
+
+
+def test_who_looks_while_an_adapter_is_replaced_always_finds_it_and_stops_nobody(tmp_path: Path) -> None:
+    save_adapter(tmp_path, "one", write, CARDS)
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            restore(tmp_path)
+
+    with ThreadPoolExecutor(2) as pool:
+        lookers = [pool.submit(look) for _ in range(2)]
+        try:
+            takes = [save_adapter(tmp_path, "one", write, CARDS | {"take": take}, replace=True) for take in range(60)]
+        finally:
+            over.set()
+    assert all(looker.exception() is None for looker in lookers)
+    (one,) = list_adapters(tmp_path)
+    assert (one.card["take"], one.digest) == (59, takes[-1].digest)
+    assert list(tmp_path.glob(".*.old")) == []
 
 
 def test_deleted_is_gone(tmp_path: Path) -> None:

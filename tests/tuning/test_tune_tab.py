@@ -80,11 +80,11 @@ def test_a_run_started_on_the_page_is_seen_by_any_page_and_ends_in_an_adapter(pa
         *({"prompt": f"q{n}", "response": "red", "split": ("train", "validation", "test")[n % 3]} for n in range(24)),
     )
     page.start(SOURCES[1], path, "mine", "quick", *VALUES)
-    with pytest.raises(gr.Error, match="is still"):
-        page.start(SOURCES[1], path, "other", "quick", *VALUES)
+    with pytest.raises(gr.Error, match="will make mine; choose another name"):
+        page.start(SOURCES[1], path, "mine", "quick", *VALUES)
     other = TunePage(page.home, page.adapters, page.base)
     seen, _, _, _, start, stop = other.view()
-    assert (start["interactive"], stop["interactive"]) == (False, True)
+    assert (start["value"], stop["interactive"]) == ("Queue it for training", True)
     deadline = time.monotonic() + 120
     while (job := latest_job(page.home)) and job.active and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -94,7 +94,7 @@ def test_a_run_started_on_the_page_is_seen_by_any_page_and_ends_in_an_adapter(pa
     assert plot["visible"]
     assert set(plot["value"]["rows"]) == {"training", "validation"}
     assert "<b>mine</b>" in cards
-    assert (start["interactive"], stop["interactive"]) == (True, False)
+    assert (start["value"], stop["interactive"]) == ("Start training", False)
     assert all(update == gr.skip() for update in other.view(now))
 
 
