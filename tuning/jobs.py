@@ -1,11 +1,10 @@
 """Training runs as folders: make one, look at it, stop it, let it go on.
 
-`<home>/jobs/<ID>/` holds `config.json` (what to do), the rows, `output.txt` (what its process printed), `checkpoints/`
-and what `tuning.standing` tells its state from. Imports no model library: to look at a run must be cheap.
+`<home>/jobs/<ID>/` holds `config.json` (what to do), the rows of its recipe, `output.txt` (what its process printed),
+`checkpoints/` and what `tuning.standing` tells its state from. Imports no model library: looking at a run is cheap.
 """
 
 import json
-import shutil
 import threading
 import time
 import uuid
@@ -21,7 +20,7 @@ from tuning.disk import refuse_full
 from tuning.errors import InputError
 from tuning.process import is_alive, kill, write_json
 from tuning.queue import GRACE_SECONDS, cancel, locked, overdue, pump, put, waiting, works
-from tuning.rows import read_rows
+from tuning.recipe import Recipe
 from tuning.standing import ENDS, EVENTS, STOP, read_events, standing
 
 __all__ = [
@@ -41,6 +40,10 @@ __all__ = [
 ]
 
 
+ROWS = "rows"
+"""Below a job's folder: its own copies of the rows."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A run as its folder describes it now."""
@@ -48,7 +51,7 @@ class Job:
     id: str
     path: Path
     told: Mapping[str, Any]
-    """`config.json`: name, base, rows, adapters, config, start, created."""
+    """`config.json`: name, base, recipe, adapters, config, start, created."""
     events: tuple[Mapping[str, Any], ...]
     state: str
     """queued, starting, running, stopping, done, stopped or failed."""
@@ -68,9 +71,9 @@ class Job:
         return self.path.parent.parent
 
     @property
-    def rows(self) -> Path:
-        """The job's own copy of the rows, under the name that the user gave the file."""
-        return self.path / "rows" / str(self.told["rows"])
+    def recipe(self) -> Recipe:
+        """What it trains on, from the job's own copies of the rows."""
+        return Recipe.from_json(self.told["recipe"], self.path / ROWS)
 
     @property
     def active(self) -> bool:
@@ -84,7 +87,7 @@ class Job:
 
 def create_job(
     home: Path,
-    rows: Path,
+    recipe: Recipe | Path,
     name: str,
     config: TrainConfig,
     base: str | None,
@@ -97,9 +100,9 @@ def create_job(
     Raises InputError if the rows cannot be read, the name is taken or promised to another run, or the disk nearly full.
     """
     jobs = home / "jobs"
-    if rows.exists() and not rows.is_file():  # a pipe, say, would be waited for, forever
-        raise InputError(f"{rows} is not a file; write its rows to one")
-    read_rows(rows)
+    recipe = Recipe.of(recipe) if isinstance(recipe, Path) else recipe
+    recipe.refuse_pipes()
+    recipe.rows()
     shelf = home / ("models" if config.method == "full" else "adapters")
     refuse_taken(shelf, check_name(name))
     if base and Path(base).expanduser().is_dir():
@@ -112,13 +115,12 @@ def create_job(
         # The time first, so that names sort as the runs began; the rest so that no two are the same.
         folder = jobs / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
         folder.mkdir()
-        (folder / "rows").mkdir()
-        shutil.copyfile(rows, folder / "rows" / rows.name)
+        copied = recipe.copied(folder / ROWS)
         put(folder, here)
         told = {
             "name": name,
             "base": base,
-            "rows": rows.name,
+            "recipe": copied,
             "adapters": str(shelf),
             "config": asdict(config),
             "start": str(start.path.resolve()) if start else None,

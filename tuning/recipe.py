@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -86,6 +87,12 @@ class Recipe:
         names = [table.path.name for table in self.tables]
         return tuple(f"{name} ({number})" if names.count(name) > 1 else name for number, name in enumerate(names, 1))
 
+    def refuse_pipes(self) -> None:
+        """Raises InputError for a table that is no file: a pipe, say, would be waited for, forever."""
+        for table in self.tables:
+            if table.path.exists() and not table.path.is_file():
+                raise InputError(f"{table.path} is not a file; write its rows to one")
+
     def rows(self) -> list[list[Row]]:
         """The rows of each table; where there are several, each row's place names its table too."""
         read = [table.rows() for table in self.tables]
@@ -107,6 +114,16 @@ class Recipe:
 
     def as_json(self) -> dict[str, Any]:
         return {"tables": [table.as_json() for table in self.tables], "replay": self.replay}
+
+    def copied(self, folder: Path) -> dict[str, Any]:
+        """Copy the tables' files below `folder`, each under its own name; what `from_json` reads of that folder."""
+        tables = []
+        for number, table in enumerate(self.tables, 1):
+            path = Path(str(number), table.path.name)  # a folder for each, since two may have the same name
+            (folder / path).parent.mkdir(parents=True)
+            shutil.copyfile(table.path, folder / path)
+            tables.append(replace(table, path=path))
+        return replace(self, tables=tuple(tables)).as_json()
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any], folder: Path) -> "Recipe":

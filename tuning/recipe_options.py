@@ -73,7 +73,9 @@ def read_recipe(options: argparse.Namespace, folder: Path) -> Recipe:
     for number, argument in enumerate(options.rows):
         source, weight = split_weight(argument)
         tables.append(Table(as_file(source, folder / str(number)), weight, columns, prompt, response))
-    return Recipe(tuple(tables), options.replay or 0.0)
+    recipe = Recipe(tuple(tables), options.replay or 0.0)
+    recipe.refuse_pipes()
+    return recipe
 
 
 def split_weight(argument: str) -> tuple[str, float | None]:

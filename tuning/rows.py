@@ -6,8 +6,10 @@ something else than the user wrote. What a row says (empty, repeated, too long) 
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,9 +18,9 @@ from tuning import layouts
 from tuning.errors import InputError
 from tuning.layouts import Message
 from tuning.neighbours import ground
-from tuning.rowfiles import FORMATS, READERS, Broken
+from tuning.rowfiles import FORMATS, READERS, Broken, Records
 
-__all__ = ["Message", "Reshape", "Row", "read_rows"]
+__all__ = ["Message", "Reshape", "Row", "first_records", "read_rows"]
 
 Reshape = Callable[[Mapping[str, Any], str], Mapping[str, Any]]
 """A record and its place -> the record that is read in its stead. Raises Broken where it cannot be made."""
@@ -96,14 +98,28 @@ def read_rows(path: Path, reshape: Reshape = _unchanged) -> list[Row]:
 
     Raises InputError with the file, the line (or row) and the remedy where the structure is broken.
     """
+    with _complaints(path) as reader:
+        rows = [_row(reshape(record, place), place) for place, record in reader(path)]
+    if not rows:
+        raise InputError(f"{path.name}: no rows in it; give at least one {FORMATS}")
+    return rows
+
+
+def first_records(path: Path, most: int) -> list[Mapping[str, Any]]:
+    """The first records of such a file as they are, be they rows or not. Raises InputError as `read_rows` does."""
+    with _complaints(path) as reader:
+        return [record for _, record in islice(reader(path), most)]
+
+
+@contextmanager
+def _complaints(path: Path) -> Iterator[Callable[[Path], Records]]:
+    """What reads the file; whatever goes wrong meanwhile becomes one sentence that names file, place and remedy."""
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         ending = path.suffix or "a name without ending"
         raise InputError(f"{path.name}: {ending} is not a table that can be read; use {', '.join(READERS)}")
-    if path.exists() and not path.is_file():  # a pipe, say, would be waited for, forever
-        raise InputError(f"{path} is not a file; write its rows to one")
     try:
-        rows = [_row(reshape(record, place), place) for place, record in reader(path)]
+        yield reader
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; check the path and its permissions") from error
     except UnicodeDecodeError as error:
@@ -113,9 +129,6 @@ def read_rows(path: Path, reshape: Reshape = _unchanged) -> list[Row]:
         ) from error
     except Broken as error:
         raise InputError(f"{path.name}, {error}") from error
-    if not rows:
-        raise InputError(f"{path.name}: no rows in it; give at least one {FORMATS}")
-    return rows
 
 
 def _row(record: Mapping[str, Any], place: str) -> Row:

@@ -2,12 +2,15 @@
 
 import argparse
 import os
+import tempfile
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuning.commands import base_option, command, folders, home, show
 from tuning.config import METHODS, PRECISIONS, PRESETS, TrainConfig
+from tuning.recipe import Recipe
+from tuning.recipe_options import read_recipe, recipe_options
 from tuning.run_commands import carry_out
 
 if TYPE_CHECKING:
@@ -18,11 +21,11 @@ EXAMPLE = "data/samples/rows.jsonl --name mine --preset quick"
 
 def add(commands: Any) -> None:
     """Add the command to those of `python -m tuning`."""
-    _options(command(commands, "train", train, "rows of a file -> an adapter", EXAMPLE))
+    _options(command(commands, "train", train, "rows of one or several tables -> an adapter", EXAMPLE))
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("rows", type=Path, metavar="ROWS", help="JSONL, JSON, CSV, TSV or Parquet file")
+    recipe_options(parser)
     parser.add_argument("--name", required=True, metavar="NAME", help="what to call the adapter")
     parser.add_argument(
         "--from", dest="start", metavar="ADAPTER", help="go on from this adapter (default: a fresh one)"
@@ -52,12 +55,15 @@ def train(options: argparse.Namespace) -> int:
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     config = TrainConfig.preset(options.preset, changes)
     start = find_adapter(options.start, *folders()) if options.start else None
-    if options.estimate:
-        return _estimate(options, config, start)
-    return carry_out(options, create_job(home(), options.rows, options.name, config, options.base, start, here=True))
+    with tempfile.TemporaryDirectory() as folder:  # for what is not a file yet; a run has its own copy
+        recipe = read_recipe(options, Path(folder))
+        if options.estimate:
+            return _estimate(options, recipe, config, start)
+        job = create_job(home(), recipe, options.name, config, options.base, start, here=True)
+    return carry_out(options, job)
 
 
-def _estimate(options: argparse.Namespace, config: TrainConfig, start: "Adapter | None") -> int:
+def _estimate(options: argparse.Namespace, recipe: Recipe, config: TrainConfig, start: "Adapter | None") -> int:
     from tuning.worker import quiet
 
     quiet()
@@ -66,6 +72,6 @@ def _estimate(options: argparse.Namespace, config: TrainConfig, start: "Adapter 
     from tuning.train import estimate
 
     base = load_base(options.base, home())
-    found = estimate(base, load(options.rows, base.tokenizer, config.max_length, config.seed), config, start)
+    found = estimate(base, load(recipe, base.tokenizer, config.max_length, config.seed), config, start)
     show(options, vars(found), [f"training takes {found.words()}"])
     return 0

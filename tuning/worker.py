@@ -109,7 +109,7 @@ def _train(job: Job, report: Callable[[Event], None], stop: Callable[[], bool]) 
     if config.max_length > base.context:
         report({"event": "note", "text": f"{base.name} reads {base.context} tokens; longer rows are cut or left out"})
         config = replace(config, max_length=base.context)
-    data = load(job.rows, base.tokenizer, config.max_length, config.seed)
+    data = load(job.recipe, base.tokenizer, config.max_length, config.seed)
     report({"event": "rows", **data.report.as_json()})
     start = open_adapter(Path(job.told["start"])) if job.told.get("start") else None
     try:

@@ -111,7 +111,7 @@ def test_a_malformed_file_is_one_line_with_file_place_and_remedy(
         (["--recipe", "none.json"], "none.json: No such file or directory; check"),
         (["{rows}", "--replay", "2"], "replay is 2; choose a share from 0 to 0.9"),
         (["{rows}", "--max-length", "1"], "max_length is 1; choose a value from 16"),
-        (["{folder}"], "is not a table that can be read"),
+        (["{folder}"], "is not a file; write its rows to one"),
     ],
 )
 def test_options_that_do_not_fit_are_one_line(

@@ -97,6 +97,26 @@ def test_a_run_is_measured_unless_told_not_to_and_can_be_measured_later_and_comp
     assert "one -> two" in call(capsys, "compare", "one", "two")[1]
 
 
+def test_train_mixes_tables_of_several_kinds_and_replays_general_rows(
+    rows: Path, tiny_base_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other" / "rows.jsonl"  # of the same name: neither may stand in for the other
+    other.parent.mkdir()
+    other.write_text(rows.read_text().replace("answer", "reply").replace("red green", "blue"))
+    settings = ["--epochs", "1", "--precision", "float32", "--base", str(tiny_base_path), "--max-length", "512"]
+    mix = [f"{rows}=1", f"{other}=3", "--replay", "0.2"]
+    status, out, err = call(capsys, "train", *mix, "--name", "mix", *settings, "--no-assess", "--json")
+    assert status == 0, err
+    result = json.loads(out.splitlines()[-1])
+    assert result["train_rows"] == 20  # 16 of the tables, 4 general ones
+    jobs = json.loads(call(capsys, "runs", "--json")[1])
+    assert "mix" in json.dumps(jobs)
+    status, out, err = call(capsys, "train", str(rows), "--template", "{{ nothing }}", "--response", "x", "--name", "b")
+    assert (status, out) == (2, "")
+    assert err.startswith("error: rows.jsonl, line 1: the prompt template asks for 'nothing'")
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
