@@ -36,6 +36,7 @@ from eval.results_tab import results_tab
 from eval.votes import StoreError, Votes, database_url
 from eval.workbench import Workbench
 from rag.documents_tab import documents_tab
+from tuning.adapters_tab import adapters_tab
 from tuning.tune_tab import tune_tab
 
 ROOT = Path(__file__).resolve().parent
@@ -106,7 +107,7 @@ def read_settings(arguments: Sequence[str], environment: MutableMapping[str, str
 
 
 def build(settings: Settings, workbench: Workbench, votes: Votes) -> gr.Blocks:
-    """The four pages."""
+    """The five pages."""
     demo = gr.Blocks(title="Fourfold", analytics_enabled=False, delete_cache=(3600, 24 * 3600))
     with demo:
         navigation()
@@ -117,6 +118,10 @@ def build(settings: Settings, workbench: Workbench, votes: Votes) -> gr.Blocks:
     with demo.route("Tune", "/tune"):
         navigation()
         tune_tab(settings.home, workbench.adapter_folders, settings.base, enabled=not settings.public)
+    with demo.route("Adapters", "/adapters"):
+        navigation()
+        shelves = (settings.home / "adapters", settings.home / "models", workbench.adapter_folders[-1])
+        adapters_tab(settings.home, shelves, settings.database, enabled=not settings.public)
     with demo.route("Results", "/results"):
         navigation()
         results_tab(votes, exports=not settings.public)

@@ -26,7 +26,7 @@ from tuning.paired import measure, summary
 from tuning.process import write_json
 from tuning.rows import Row
 from tuning.scores import accepted
-from tuning.trial import Outcome, Pairing, outcomes
+from tuning.trial import Outcome, Pairing, Side, outcomes
 from tuning.verdict import judge
 from tuning.warmup import WarmUp
 
@@ -184,12 +184,16 @@ def _samples(kind: str, results: Sequence[Outcome | Finding]) -> list[dict[str, 
             "passages": len(one.row.passages),
             "response": one.row.response if one.row.good is not False else "",
             "answers": list(one.row.answers),
-            "base": one.base.text,
-            "tuned": one.tuned.text,
+            "base": _shown(one.base),
+            "tuned": _shown(one.tuned),
         }
         for one in results[: SAMPLES[kind]]
         if isinstance(one, Outcome)
     ]
+
+
+def _shown(side: Side) -> str:
+    return f"{side.text or ''}…" if side.cut else side.text or ""
 
 
 def assess_saved(base: Base, adapter: Adapter, home: Path, report: Report, stop: Callable[[], bool]) -> dict[str, Any]:

@@ -1,14 +1,13 @@
 """The commands that say whether training helped: measure an adapter against its base, compare two."""
 
 import argparse
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tuning.adapter_commands import base_of, found_adapter
 from tuning.commands import base_option, command, home, loaded_base, show
 from tuning.errors import InputError
+from tuning.meter import Meter
 
 
 def add(commands: Any) -> None:
@@ -44,16 +43,10 @@ def assess_one(options: argparse.Namespace) -> None:
     base = base_of(adapter, options.base)
     model = loaded_base(str(adapter.path)) if adapter.is_model else None
     limits = Limits(rows=options.rows, seconds=60 * options.minutes)
-    rows, folder = forgetting_rows(), home() / "compiled"
-    found = assess(base, adapter, rows, _meter, own=own, model=model, compiled=folder, limits=limits)
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
+    meter, folder = Meter(), home() / "compiled"
+    found = assess(base, adapter, forgetting_rows(), meter, own=own, model=model, compiled=folder, limits=limits)
+    meter({"event": "done"})
     show(options, found, in_words(found))
-
-
-def _meter(event: Mapping[str, Any]) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\033[K{event['done']} of {event['rows']} rows measured", end="", file=sys.stderr, flush=True)
 
 
 def compare_two(options: argparse.Namespace) -> None:

@@ -23,7 +23,7 @@ FIGURES = {
 """What is measured, and what it is called. Loss and perplexity are better where lower."""
 
 Figures = tuple[str, str, str, str]
-"""What it is, the base's, the tuned model's, and the change with its interval or why there is none."""
+"""What it is, the base's, the tuned model's, and the change with its interval."""
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +58,18 @@ def cells(name: str, both: Mapping[str, Any]) -> tuple[str, str, str]:
     shape, change_shape = ("{:.3f}", "{:+.3f}") if plain else ("{:.1%}", "{:+.1%}")
     difference = both["difference"]
     change = _spread(*(_number(difference[key], change_shape) for key in ("value", "low", "high")))
-    note = f" ({difference['note']})" if difference["note"] else ""
-    return _number(both["base"], shape), _number(both["tuned"], shape), change + note
+    return _number(both["base"], shape), _number(both["tuned"], shape), change
+
+
+def caveats(part: Mapping[str, Any]) -> list[str]:
+    """What is to be known of a set's intervals, or why there is none: each said once, and of which where not of all."""
+    said: dict[str, list[str]] = {}
+    noted = {words: part[name].get("difference") for name, words in FIGURES.items() if name in part}
+    for words, difference in noted.items():
+        if difference and difference["note"]:
+            said.setdefault(difference["note"], []).append(words)
+    everything = [words for words, difference in noted.items() if difference]
+    return [note if names == everything else f"{', '.join(names)}: {note}" for note, names in said.items()]
 
 
 def _spread(value: str, low: str, high: str) -> str:
@@ -81,6 +91,7 @@ def in_words(found: Mapping[str, Any]) -> list[str]:
     for kind, words in SETS.items():
         if kind in found:
             lines += [measured_on(found[kind], words), *table(figures(found[kind]))]
+            lines += [f"  ({caveat})" for caveat in caveats(found[kind])]
     return lines + [f"note: {note}" for note in found["notes"]]
 
 

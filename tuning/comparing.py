@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuning.adapters import Adapter
-from tuning.assessment import SETS, figures, measured_on, read_assessment, table
+from tuning.assessment import SETS, caveats, figures, measured_on, read_assessment, table
 from tuning.paired import Measured, summary
 
 FACTS = ("method", "base", "train_rows", "steps", "seconds", "validation_loss", "test_loss")
@@ -98,7 +98,7 @@ def in_words(result: Mapping[str, Any]) -> list[str]:
     for kind, words in SETS.items():
         if kind in result:
             lines.append(f"{measured_on(result[kind], words)}, shared; {left['name']} -> {right['name']}")
-            lines += table(figures(result[kind]))
+            lines += [*table(figures(result[kind])), *(f"  ({caveat})" for caveat in caveats(result[kind]))]
     return lines + [f"note: {note}" for note in result["notes"]]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tuning.adapters import HUB_ID, Adapter
-from tuning.assessment import SETS, figures, measured_on
+from tuning.assessment import SETS, caveats, figures, measured_on
 
 FORMS = {"adapter": "peft", "model": "transformers", "gguf": "gguf"}
 """What is exported, and the library that reads it."""
@@ -150,6 +150,8 @@ def _results(card: Mapping[str, Any], found: Mapping[str, Any] | None) -> Iterat
             yield f"### {title}"
             yield f"{measured_on(found[kind], words)}."
             yield _table(("figure", "base", "tuned", "change [95% interval]"), figures(found[kind]))
+            if said := caveats(found[kind]):
+                yield "\n".join(f"- {_plain(caveat)}." for caveat in said)
     floors = {SETS[kind]: floor for kind, floor in found["verdict"]["noise_floor"].items() if floor is not None}
     shown = ", ".join(f"{floor:.3f} on {kind}" for kind, floor in floors.items())
     yield (

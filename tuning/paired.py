@@ -4,11 +4,13 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuning.bootstrap import FEWEST, Interval, mean_interval
 from tuning.scores import accepted, exact_match, holds, token_f1
-from tuning.trial import Outcome, Side
+
+if TYPE_CHECKING:  # two adapters are compared on a page, which must not wait for the engine
+    from tuning.trial import Outcome, Side
 
 SCORES: Mapping[str, Callable[[str, Sequence[str]], float]] = {
     "exact": exact_match,
@@ -32,7 +34,7 @@ class Measured:
     tuned: Mapping[str, float]
 
 
-def measure(outcome: Outcome) -> Measured:
+def measure(outcome: "Outcome") -> Measured:
     """Figures of an outcome.
 
     The margin says how far a side is on the user's side: log-likelihood of the preferred answer less that of the
@@ -44,7 +46,7 @@ def measure(outcome: Outcome) -> Measured:
     source = hashlib.sha256(whence.encode("utf-8", "backslashreplace")).hexdigest()[:16]
     right = () if row.good is False else accepted(row)
 
-    def figures(side: Side) -> dict[str, float]:
+    def figures(side: "Side") -> dict[str, float]:
         found = {} if row.good is False else {"loss": side.loss / outcome.tokens}
         if side.rejected is not None:
             found["margin"] = side.rejected - side.loss
@@ -96,8 +98,7 @@ def spread(
     if count >= FEWEST or len(differences) < FEWEST:
         return mean_interval(differences, sources, weights, largest)
     singly = mean_interval(differences, range(len(differences)), weights, largest)
-    few = f"{count} source" if count == 1 else f"{count} sources"
-    note = f"only {few}, so rows were drawn singly: true of more such rows, not of other sources"
+    note = "rows were drawn singly, as sources are few: true of more rows of these, not of others"
     return replace(singly, sources=count, note=note if singly.low is not None else singly.note)
 
 

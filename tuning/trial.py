@@ -48,6 +48,8 @@ class Side:
     """The same of the rejected answer; None where the row has none."""
     text: str | None
     """Its own answer, the likeliest token each time; None where none was asked for."""
+    cut: bool = False
+    """Whether its answer would have gone on."""
 
 
 @dataclass(frozen=True)
@@ -119,5 +121,7 @@ def _outcome(row: Row, answers: Sequence[tuple[Answer, Answer]]) -> Outcome:
 def _side(row: Row, answers: Sequence[Answer]) -> Side:
     scored = 1 if row.rejected is None else 2
     losses = [-sum(answer.logprobs) for answer in answers[:scored]]
-    texts = [answer.text for answer in answers[scored:]]
-    return Side(losses[0], losses[1] if scored == 2 else None, texts[0] if texts else None)
+    rejected, written = (losses[1] if scored == 2 else None), answers[scored:]
+    if not written:
+        return Side(losses[0], rejected, None)
+    return Side(losses[0], rejected, written[0].text, written[0].finished == "length")

@@ -41,7 +41,7 @@ from tuning.process import claim, kill
 from tuning.standing import PULSE, QUEUED, STOP
 
 LONG = TrainConfig(rank=4, alpha=8, epochs=1000, max_length=128, precision="float32", patience=0)
-SHORT = replace(LONG, epochs=2)
+SHORT = replace(LONG, epochs=2, assess=False)
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def test_with_few_sources_rows_are_drawn_and_that_is_said() -> None:
     difference = contrast(rows_of(30, 3), "loss")["difference"]
     assert difference["low"] is not None
     assert (difference["rows"], difference["sources"]) == (30, 3)
-    assert difference["note"].startswith("only 3 sources, so rows were drawn singly")
+    assert difference["note"].startswith("rows were drawn singly, as sources are few")
     assert contrast(rows_of(5, 3), "loss")["difference"]["low"] is None
 
 
