@@ -1,19 +1,22 @@
 """Several processes that train as one: which of them speaks, and what they must agree on.
 
-Without a launcher there is one process, and all of this costs nothing. `accelerate launch --num_processes N -m tuning
-train ...` starts N, each of which runs the same program; on processors they talk through gloo.
+Without a launcher there is one process, and all of this costs nothing. `accelerate launch --multi_gpu --num_processes N
+-m tuning train ...` starts N, each of which runs the same program; on processors they talk through gloo.
 """
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
-from torch import distributed
-from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
-from torch.distributed.tensor import DTensor
+if TYPE_CHECKING:
+    import torch
+
 
 T = TypeVar("T")
+
+PATIENCE = timedelta(days=7)
+"""How long processes wait for one another: the first one may have to wait for its turn in the queue."""
 
 
 def count() -> int:
@@ -38,7 +41,7 @@ def first_does(make: Callable[[], T]) -> T:
     """
     if count() == 1:
         return make()
-    _meet()
+    distributed = _met()
     box: list[Any] = [None, None]
     if is_first():
         try:
@@ -66,16 +69,23 @@ def totals(values: Sequence[float]) -> list[float]:
 
 def is_sharded(model: Any) -> bool:
     """Whether each process holds a part of every weight (FSDP), so that all must compute the same number of batches."""
-    return count() > 1 and any(isinstance(weight, DTensor) for weight in model.parameters())
+    if count() == 1:
+        return False
+    from torch.distributed.tensor import DTensor
+
+    return any(isinstance(weight, DTensor) for weight in model.parameters())
 
 
-def gathered(model: Any) -> dict[str, torch.Tensor] | None:
+def gathered(model: Any) -> "dict[str, torch.Tensor] | None":
     """The whole weights of a sharded model, on the processor; None for one that every process holds whole.
 
     All processes must call this; the first one gets them, the others nothing.
     """
     if not is_sharded(model):
         return None
+    import torch
+    from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+
     weights = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
     return {name: weight for name, weight in weights.items() if isinstance(weight, torch.Tensor)}
 
@@ -90,21 +100,24 @@ def any_of(flag: bool) -> bool:
 def wait() -> None:
     """Until every process is here."""
     if count() > 1:
-        _meet()
-        distributed.barrier()
+        _met().barrier()
 
 
 def _gathered(value: T) -> list[T]:
     """The value of each process, in their order."""
-    _meet()
+    distributed = _met()
     values: list[Any] = [None] * count()
     distributed.all_gather_object(values, value)
     return values
 
 
-def _meet() -> None:
-    """Let accelerate connect the processes, which it does once; the Trainer then finds them connected."""
+def _met() -> Any:
+    """torch's way to talk, once accelerate has connected the processes; the Trainer then finds them connected."""
+    import torch
+    from torch import distributed
+
     if not distributed.is_initialized():
         from accelerate import PartialState
 
-        PartialState(cpu=not torch.cuda.is_available())
+        PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
+    return distributed

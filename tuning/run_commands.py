@@ -27,24 +27,27 @@ def add(commands: Any) -> None:
 
 def carry_out(options: argparse.Namespace, job: "Job") -> int:
     """Work on a run that is put `here`, once its turn has come, and show what came of it. Returns the exit status."""
+    from tuning import ranks
     from tuning.jobs import pump, read_job
     from tuning.process import PATIENT_THREADS
-    from tuning.queue import cancel, wait_turn
+    from tuning.queue import cancel
 
     os.environ.update(PATIENT_THREADS)  # torch reads it when it is loaded, which is below
     meter = Meter()
     try:
-        if not wait_turn(job.path, lambda text: meter({"event": "note", "text": text})):
-            raise InputError(read_job(job.path).reason)
-        from tuning.worker import quiet, run, yield_to_others
+        ranks.first_does(lambda: _await_turn(job, meter))
+        from tuning.worker import follow, quiet, run, yield_to_others
 
         yield_to_others()
         quiet()
+        if not ranks.is_first():
+            return follow(job)
         end = run(job, meter)
     finally:
-        cancel(job.path)  # if it still waits, that is because somebody had enough of waiting
-        with contextlib.suppress(InputError):
-            pump(job.home)
+        if ranks.is_first():
+            cancel(job.path)  # if it still waits, that is because somebody had enough of waiting
+            with contextlib.suppress(InputError):
+                pump(job.home)
     reason = read_job(job.path).reason
     if end["event"] == "failed":
         raise InputError(reason)
@@ -59,6 +62,14 @@ def carry_out(options: argparse.Namespace, job: "Job") -> int:
     return 0 if "adapter" in end else 130
 
 
+def _await_turn(job: "Job", meter: Meter) -> None:
+    from tuning.jobs import read_job
+    from tuning.queue import wait_turn
+
+    if not wait_turn(job.path, lambda text: meter({"event": "note", "text": text})):
+        raise InputError(read_job(job.path).reason)
+
+
 def stop_run(options: argparse.Namespace) -> None:
     from tuning.jobs import find_job, pump, stop_job
 
@@ -68,9 +79,10 @@ def stop_run(options: argparse.Namespace) -> None:
 
 
 def resume_run(options: argparse.Namespace) -> int:
+    from tuning import ranks
     from tuning.jobs import find_job, resume_job
 
-    job = resume_job(find_job(home(), options.job), here=not options.behind)
+    job = ranks.first_does(lambda: resume_job(find_job(home(), options.job), here=not options.behind))
     if not options.behind:
         return carry_out(options, job)
     show(options, _record(job), [f"{job.state}: {job.name}, watch it with `runs`"])

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from tuning.commands import base_option, command, folders, home, show
 from tuning.config import METHODS, PRECISIONS, PRESETS, TrainConfig
-from tuning.recipe import Recipe
 from tuning.recipe_options import read_recipe, recipe_options
 from tuning.run_commands import carry_out
 
 if TYPE_CHECKING:
     from tuning.adapters import Adapter
+    from tuning.jobs import Job
 
 EXAMPLE = "data/samples/rows.jsonl --name mine --preset quick"
 
@@ -46,24 +46,34 @@ def _options(parser: argparse.ArgumentParser) -> None:
 
 
 def train(options: argparse.Namespace) -> int:
-    from tuning.adapters import find_adapter
-    from tuning.jobs import create_job
+    from tuning import ranks
     from tuning.process import PATIENT_THREADS
 
     os.environ.update(PATIENT_THREADS)  # torch reads it when it is loaded, which is below
     names = [field.name for field in fields(TrainConfig)]
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     config = TrainConfig.preset(options.preset, changes)
-    start = find_adapter(options.start, *folders()) if options.start else None
+    if options.estimate:
+        return _estimate(options, config)
+    return carry_out(options, ranks.first_does(lambda: _job(options, config)))
+
+
+def _start(options: argparse.Namespace) -> "Adapter | None":
+    from tuning.adapters import find_adapter
+
+    return find_adapter(options.start, *folders()) if options.start else None
+
+
+def _job(options: argparse.Namespace, config: TrainConfig) -> "Job":
+    from tuning.jobs import create_job
+
+    start = _start(options)
     with tempfile.TemporaryDirectory() as folder:  # for what is not a file yet; a run has its own copy
         recipe = read_recipe(options, Path(folder))
-        if options.estimate:
-            return _estimate(options, recipe, config, start)
-        job = create_job(home(), recipe, options.name, config, options.base, start, here=True)
-    return carry_out(options, job)
+        return create_job(home(), recipe, options.name, config, options.base, start, here=True)
 
 
-def _estimate(options: argparse.Namespace, recipe: Recipe, config: TrainConfig, start: "Adapter | None") -> int:
+def _estimate(options: argparse.Namespace, config: TrainConfig) -> int:
     from tuning.worker import quiet
 
     quiet()
@@ -71,7 +81,10 @@ def _estimate(options: argparse.Namespace, recipe: Recipe, config: TrainConfig, 
     from tuning.dialogues import load
     from tuning.train import estimate
 
-    base = load_base(options.base, home())
-    found = estimate(base, load(recipe, base.tokenizer, config.max_length, config.seed), config, start)
+    start = _start(options)
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = read_recipe(options, Path(folder))
+        base = load_base(options.base, home())
+        found = estimate(base, load(recipe, base.tokenizer, config.max_length, config.seed), config, start)
     show(options, vars(found), [f"training takes {found.words()}"])
     return 0

@@ -65,6 +65,16 @@ def run(job: Job, listen: Callable[[Event], None] = lambda event: None) -> Event
     return end
 
 
+def follow(job: Job) -> int:
+    """Work on the job as one of several processes, of which the first keeps its folder. Returns an exit status."""
+    with _stop_signal() as asked:
+        try:
+            _train(job, lambda event: None, asked.is_set)
+        except InputError:  # which the first one tells
+            return 2
+    return 0
+
+
 class _Log:
     """The folder's events.jsonl, with some room set aside for the last of them."""
 

@@ -48,3 +48,30 @@ def test_two_processes_with_half_of_each_weight_learn_what_one_does(
         sizes[processes] = (out / "adapter_model.safetensors").stat().st_size
     assert losses[2] == pytest.approx(losses[1], rel=0.02)  # sums in bfloat16, in another order
     assert sizes[2] == sizes[1]
+
+
+def test_two_processes_train_on_the_steps_that_one_does(rows: Path, tiny_base_path: Path, tmp_path: Path) -> None:
+    settings = ["--rank", "8", "--learning-rate", "0.02", "--epochs", "5", "--precision", "float32", "--no-assess"]
+    base = ["--base", str(tiny_base_path), "--json"]
+    results = {}
+    for processes in (1, 2):
+        command = ["-m", "tuning", "train", str(rows), "--name", f"by{processes}", *settings, *base]
+        done = launched(tmp_path / "home", processes, *command)
+        assert done.returncode == 0, done.stderr
+        results[processes] = json.loads(done.stdout.splitlines()[-1])
+    events = {
+        path.parent.name: [json.loads(line) for line in path.read_text().splitlines() if line]
+        for path in sorted((tmp_path / "home" / "jobs").glob("*/events.jsonl"))
+    }
+    one, two = [[event["loss"] for event in told if event["event"] == "step"] for told in events.values()]
+    assert len(one) == 30
+    assert two == pytest.approx(one, rel=1e-3)
+    for loss in ("base_test_loss", "test_loss", "validation_loss"):
+        assert results[2][loss] == pytest.approx(results[1][loss], rel=1e-3)
+
+
+def test_what_several_processes_cannot_do_is_told_once(rows: Path, tiny_base_path: Path, tmp_path: Path) -> None:
+    command = ["-m", "tuning", "train", str(rows), "--name", "odd", "--batch-size", "7", "--base", str(tiny_base_path)]
+    done = launched(tmp_path / "home", 2, *command)
+    assert done.returncode != 0
+    assert done.stderr.count("batch_size is 7, which 2 processes cannot share evenly; choose a multiple of 2") == 1
