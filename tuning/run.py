@@ -161,6 +161,7 @@ class Run(ABC):
             "remove_unused_columns": False,
             "activation_checkpointing": False,  # a third more work, and a small model's activations fit
             "use_cache": False,
+            "ddp_find_unused_parameters": False,  # every adapter takes part in every step
             "use_cpu": self.task.base.device.type == "cpu",
             "dataloader_pin_memory": self.task.base.device.type == "cuda",
         }
