@@ -10,6 +10,7 @@ from tuning.errors import InputError
 EXAMPLES = """examples:
   python -m tuning check data/samples/rows.jsonl
   python -m tuning train data/samples/rows.jsonl --name mine --preset quick
+  python -m tuning runs
   python -m tuning list
   python -m tuning chat --adapter mine "Who are you?"
   python -m tuning export mine ./mine-merged --merge

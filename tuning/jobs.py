@@ -8,7 +8,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,14 +19,16 @@ from tuning.config import TrainConfig
 from tuning.disk import refuse_full
 from tuning.errors import InputError
 from tuning.process import is_alive, kill, write_json
-from tuning.queue import GRACE_SECONDS, cancel, locked, overdue, pump, put, waiting, works
+from tuning.queue import GRACE_SECONDS, cancel, locked, overdue, pump, put, waiting, working
 from tuning.recipe import Recipe
 from tuning.standing import ENDS, EVENTS, STOP, read_events, standing
 
 __all__ = [
     "Job",
+    "ahead_of",
     "ask_stop",
     "create_job",
+    "end_now",
     "find_job",
     "latest_job",
     "list_jobs",
@@ -61,6 +63,8 @@ class Job:
     """The step from which `resume_job` goes on, 0 for the first; None where there is nothing to resume."""
     silent: float = 0.0
     """Seconds without a sign of life, once these are many; else 0."""
+    asked: float = 0.0
+    """When it was asked to stop, in seconds since the epoch, as long as it is stopping; else 0."""
 
     @property
     def name(self) -> str:
@@ -155,21 +159,30 @@ def resume_job(job: Job, here: bool = False) -> Job:
     return read_job(job.path)
 
 
-def list_jobs(home: Path) -> list[Job]:
-    """All runs, the newest first."""
-    return [read_job(path.parent) for path in sorted((home / "jobs").glob("*/config.json"), reverse=True)]
+def list_jobs(home: Path, most: int | None = None) -> list[Job]:
+    """All runs, or so many of them, the newest first."""
+    return [read_job(path.parent) for path in sorted((home / "jobs").glob("*/config.json"), reverse=True)[:most]]
 
 
 def latest_job(home: Path) -> Job | None:
     """The run that works; else the one in which something happened last. None before the first."""
     folders = [path.parent for path in (home / "jobs").glob("*/config.json")]
-    latest = next(filter(works, folders), None) or max(folders, key=_changed, default=None)
+    latest = next(iter(working(home)), None) or max(folders, key=_changed, default=None)
     return read_job(latest) if latest else None
 
 
 def waiting_jobs(home: Path) -> list[Job]:
     """The runs that wait for their turn, the next one first."""
     return [job for job in map(read_job, waiting(home)) if job.state == "queued"]
+
+
+def ahead_of(job: Job) -> list[Job]:
+    """The runs whose turn comes before that of a queued one: who works, then who has waited longer."""
+    if job.state != "queued":
+        return []
+    line = waiting_jobs(job.home)
+    before = next((place for place, one in enumerate(line) if one.id == job.id), len(line))
+    return [read_job(folder) for folder in working(job.home)] + line[:before]
 
 
 def _changed(folder: Path) -> tuple[float, str]:
@@ -195,7 +208,7 @@ def read_job(folder: Path) -> Job:
         alive, events = is_alive(folder), read_events(folder)
         found = standing(folder, told, alive, events)
         if is_alive(folder) == alive:
-            return Job(folder.name, folder, told, events, found.state, found.reason, found.resumable, found.silent)
+            return Job(folder.name, folder, told, events, **vars(found))
 
 
 def ask_stop(job: Job) -> None:
@@ -206,14 +219,24 @@ def ask_stop(job: Job) -> None:
         (job.path / STOP).touch()
 
 
-def stop_job(job: Job, grace: float = GRACE_SECONDS) -> Job:
-    """Ask a run to stop, wait `grace` seconds for it to save, then kill it. Returns the run as it stands after that."""
+def stop_job(job: Job, grace: float = GRACE_SECONDS, tell: Callable[[Job], None] = lambda job: None) -> Job:
+    """Ask a run to stop, wait `grace` seconds for it to save, then kill it. Returns the run as it stands after that.
+
+    `tell` hears of it while it is awaited.
+    """
     ask_stop(job)
     while (job := read_job(job.path)).active:
+        tell(job)
         if overdue(job.path, grace):
             kill(job.path)
         time.sleep(0.1)
     return job
+
+
+def end_now(job: Job) -> None:
+    """Ask a run to stop, and end it by force without waiting for it to save."""
+    ask_stop(job)
+    kill(job.path)
 
 
 def stop_behind(job: Job) -> None:

@@ -54,22 +54,22 @@ def put(folder: Path, here: bool = False) -> None:
 def pump(home: Path) -> None:
     """Start the run that has waited longest, if none is working; kill what should have stopped long ago."""
     jobs = home / "jobs"
-    working = [folder for folder in _claimed(jobs) if is_alive(folder)]
-    if not any((folder / STOP).exists() for folder in working) and not any(jobs.glob(f"*/{QUEUED}")):
+    alive = [folder for folder in _claimed(jobs) if is_alive(folder)]
+    if not any((folder / STOP).exists() for folder in alive) and not any(jobs.glob(f"*/{QUEUED}")):
         return
     with locked(jobs):
-        for folder in working:
-            if works(folder) and overdue(folder):
+        for folder in alive:
+            if _works(folder) and overdue(folder):
                 kill(folder)
-        if any(map(works, _claimed(jobs))):
+        if working(home):
             return
         for folder in waiting(home):
-            alive = is_alive(folder)
-            if alive is None:
+            there = is_alive(folder)
+            if there is None:
                 spawn(folder, WORKER, lambda: _pump_quietly(home))
                 (folder / QUEUED).unlink()
                 return
-            if alive:  # a command waits in front of it, and looks again in a moment
+            if there:  # a command waits in front of it, and looks again in a moment
                 return
 
 
@@ -112,7 +112,7 @@ def wait_turn(folder: Path, tell: Callable[[str], None] = lambda text: None) -> 
     while (folder / QUEUED).exists():
         pump(home)
         with locked(folder.parent):
-            ahead = [other.name for other in _claimed(folder.parent) if works(other)]
+            ahead = [other.name for other in working(home)]
             for other in waiting(home):
                 if other == folder:
                     break
@@ -150,7 +150,12 @@ def _claimed(jobs: Path) -> list[Path]:
     return [path.parent for path in jobs.glob(f"*/{RECORD}")]
 
 
-def works(folder: Path) -> bool:
+def working(home: Path) -> list[Path]:
+    """The folders of the runs that are being worked on: one, unless somebody cheats."""
+    return [folder for folder in _claimed(home / "jobs") if _works(folder)]
+
+
+def _works(folder: Path) -> bool:
     """Whether a process is at work on the run: one that has said how it ended may live on for a moment."""
     if (folder / QUEUED).exists() or not is_alive(folder):
         return False

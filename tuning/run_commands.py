@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tuning.commands import command, home, losses, show
 from tuning.errors import InputError
 from tuning.meter import Meter
+from tuning.progress import duration, seconds_left, stage
 
 if TYPE_CHECKING:
     from tuning.jobs import Job
@@ -19,6 +20,7 @@ def add(commands: Any) -> None:
     """Add the commands to those of `python -m tuning`."""
     stop = command(commands, "stop", stop_run, "end a training run and save the best so far", ID)
     stop.add_argument("job", metavar="JOB", help="id of the run, from `runs`")
+    stop.add_argument("--now", action="store_true", help="end it by force, without waiting for it to save")
     resume = command(commands, "resume", resume_run, "go on with a stopped or failed run from its last checkpoint", ID)
     resume.add_argument("job", metavar="JOB", help="id of the run, from `runs`")
     resume.add_argument("--behind", action="store_true", help="in a process of its own, without waiting for it")
@@ -72,8 +74,17 @@ def _await_turn(job: "Job", meter: Meter) -> None:
 
 def stop_run(options: argparse.Namespace) -> None:
     from tuning.jobs import find_job, pump, stop_job
+    from tuning.queue import GRACE_SECONDS
 
-    job = stop_job(find_job(home(), options.job))
+    meter, told = Meter(), set[str]()
+
+    def tell(job: "Job") -> None:
+        words = stage(job).split("; ", 1)[-1]  # without the seconds that pass
+        if words not in told:
+            told.add(words)
+            meter({"event": "note", "text": words})
+
+    job = stop_job(find_job(home(), options.job), 0.0 if options.now else GRACE_SECONDS, tell)
     pump(home())
     show(options, _record(job), [f"{job.state}: {job.reason}".strip(": ")])
 
@@ -102,6 +113,8 @@ def _record(job: "Job") -> dict[str, Any]:
     step = job.last("step")
     progress = {"step": step.get("step", 0), "steps": step.get("steps") or job.last("start").get("steps")}
     known = {"job": job.id, "name": job.name, "state": job.state, "reason": job.reason}
+    left = seconds_left(job) if job.active else None
+    progress["seconds_left"] = None if left is None else round(left)
     return {**known, **progress, "resumable": job.resumable, "silent": round(job.silent)}
 
 
@@ -110,6 +123,8 @@ def _lines(job: "Job") -> list[str]:
     line = f"{job.id}  {job.name}: {job.state}"
     if job.active and record["step"]:
         line += f", step {record['step']} of {record['steps']}"
+    if record["seconds_left"] is not None:
+        line += f", {duration(record['seconds_left'])} left"
     if job.silent:
         line += f", no sign of life for {job.silent:.0f} s: `stop` ends it"
     return [line, *([f"    {job.reason}"] if job.reason else [])]

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,15 @@ class Standing:
     """The step from which it can go on, 0 for the first; None where there is nothing to resume."""
     silent: float = 0.0
     """Seconds since the last sign of life, where that is longer than `SILENT_SECONDS`; else 0."""
+    asked: float = 0.0
+    """When it was asked to stop, where it is `stopping`: seconds since the epoch."""
 
 
 def standing(folder: Path, told: Mapping[str, Any], alive: bool | None, events: Sequence[Event]) -> Standing:
     """`told` is the run's config.json; `alive` must have been asked before `events` were read."""
     recent = since_begun(events)
     end = next((event for event in reversed(recent) if event.get("event") in ENDS), None)
-    asked = (folder / STOP).exists()
+    asked = asked_at(folder)
     if end:
         return _ended(folder, end)
     if (folder / QUEUED).exists():
@@ -59,7 +62,7 @@ def standing(folder: Path, told: Mapping[str, Any], alive: bool | None, events: 
     if alive:
         begun = any(event.get("event") == "begin" for event in recent)
         state = "stopping" if asked else "running" if begun else "starting"
-        return Standing(state, silent=silence(folder))
+        return Standing(state, silent=silence(folder), asked=asked if state == "stopping" else 0.0)
     if asked:
         return _lost(folder, told, "stopped", "it was ended by force before it ended by itself")
     step = next((event["step"] for event in reversed(events) if event.get("event") == "step"), 0)
@@ -70,6 +73,14 @@ def since_begun(events: Sequence[Event]) -> Sequence[Event]:
     """The events since the run was last put into the queue, or begun; before that, none of its past."""
     marks = (QUEUED, "begin")
     return events[next((at for at in range(len(events) - 1, -1, -1) if events[at].get("event") in marks), 0) :]
+
+
+def asked_at(folder: Path) -> float:
+    """When the run was asked to stop, in seconds since the epoch; 0 if it was not."""
+    try:
+        return (folder / STOP).stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def silence(folder: Path) -> float:
@@ -137,8 +148,15 @@ def read_events(folder: Path) -> tuple[Event, ...]:
     Points of curves that a resumed run computed once more are those that it computed last.
     """
     with contextlib.suppress(FileNotFoundError):
-        return tuple(_without_repeats(list(_parsed((folder / EVENTS).read_bytes().split(b"\n")))))
+        now = (folder / EVENTS).stat()
+        return _read_events(folder / EVENTS, now.st_mtime_ns, now.st_size, now.st_ino)
     return ()
+
+
+@lru_cache(maxsize=64)
+def _read_events(path: Path, *stamp: int) -> tuple[Event, ...]:
+    """As the file was at that `stamp`, or later; pages look each second, at runs that ended long ago too."""
+    return tuple(_without_repeats(list(_parsed(path.read_bytes().split(b"\n")))))
 
 
 def _parsed(lines: Iterable[bytes]) -> Iterable[Event]:

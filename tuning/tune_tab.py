@@ -1,6 +1,5 @@
 """The page where one trains an adapter: the rows, the settings, the run while it goes on, and what came of it."""
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -8,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import pandas
 
 from tuning.adapters import list_adapters
 from tuning.config import PRESETS, TrainConfig
 from tuning.errors import InputError
-from tuning.jobs import create_job, latest_job, pump, start_job, stop_behind, waiting_jobs
+from tuning.jobs import create_job, start_job
 from tuning.rowfiles import READERS
-from tuning.tune_view import STYLE, adapters_html, curves, report_html, run_html
+from tuning.runs_tab import runs_tab, tell_place
+from tuning.tune_view import STYLE, adapters_html, report_html
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "samples" / "rows.jsonl"
 SOURCES = ("Sample rows", "My own file")
@@ -32,30 +31,16 @@ class TunePage:
     home: Path
     adapters: tuple[Path, ...]
     base: str | None
-    enabled: bool = True
 
     def view(self, seen: Any = None) -> list[Any]:
-        """Everything that shows runs and adapters, or no change where `seen` is still true."""
-        if self.enabled:
-            self._pump()
+        """The adapters, or no change where `seen` is still true."""
         notes: list[str] = []
-        job, waiting = latest_job(self.home), waiting_jobs(self.home)
         adapters = list_adapters(*self.adapters, note=notes.append)
-        state = [job.id, job.state, len(job.events), int(job.silent)] if job else []
-        now = [state, [one.id for one in waiting], [adapter.digest + adapter.name for adapter in adapters], notes]
+        now = [[adapter.digest + adapter.name for adapter in adapters], notes]
         if now == seen:
-            return [gr.skip() for _ in range(6)]
-        active = bool(job and job.active)
-        stopping = bool(job and job.state == "stopping")
-        points = pandas.DataFrame(curves(job))
-        return [
-            now,
-            run_html(job, [one for one in waiting if one != job]),
-            gr.update(value=points, visible=len(points) > 0),
-            adapters_html(adapters, [Path(note.split(" is not offered")[0]).name + " is not whole" for note in notes]),
-            gr.update(value="Queue it for training" if active else "Start training"),
-            gr.update(interactive=active and not stopping),
-        ]
+            return [gr.skip(), gr.skip()]
+        torn = [Path(note.split(" is not offered")[0]).name + " is not whole" for note in notes]
+        return [now, adapters_html(adapters, torn)]
 
     def inspect(self, source: Any, file: Any, max_length: Any) -> str:
         """The report by row, before anything starts."""
@@ -76,19 +61,11 @@ class TunePage:
                 field: _number(value, field, types[field]) for field, value in zip(EDITABLE, values, strict=True)
             }
             config = TrainConfig.preset(str(preset), changes)
-            start_job(create_job(self.home, _rows(source, file), str(name or "").strip(), config, self.base))
+            job = create_job(self.home, _rows(source, file), str(name or "").strip(), config, self.base)
+            start_job(job)
+            tell_place(job)
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from error
-
-    def stop(self) -> None:
-        """Ask the run to end and save; it is killed only if it does not. A thread waits for that, not the page."""
-        job = latest_job(self.home)
-        if job and job.active:
-            stop_behind(job)
-
-    def _pump(self) -> None:
-        with contextlib.suppress(InputError):  # what is wrong with the disk is told to whoever starts a run
-            pump(self.home)
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -121,39 +98,25 @@ def tune_tab(home: Path, adapters: tuple[Path, ...], base_name: str | None, enab
     that a page loaded later, or a second one, shows the same. Without `enabled`, nothing can be started or stopped, not
     even by calling the handlers, because there are none.
     """
-    page = TunePage(home, adapters, base_name, enabled)
+    page = TunePage(home, adapters, base_name)
     gr.HTML(STYLE, padding=False)
     gr.Markdown("# Tune\nFrom a file of examples to an adapter that answers as they do.")
     if enabled:
-        start, stop = _controls(page)
+        _controls(page)
     else:
         gr.Markdown(
             "*This is a public demo, whose one processor belongs to its visitors' questions: to train an adapter, run "
             "Fourfold on a machine of your own.*"
         )
-        start, stop = gr.Button("Start training", visible=False), gr.Button("Stop and save", visible=False)
-    seen = gr.State(None)
-    gr.Markdown("## The latest run")
-    run = gr.HTML(padding=False)
-    plot = gr.LinePlot(
-        x="step",
-        y="loss",
-        color="rows",
-        height=280,
-        y_title="loss of the answers",
-        color_map={"training": "#94a3b8", "validation": "#0d9488"},
-        show_label=False,
-        visible=False,
-    )
+    runs_tab(home, enabled)
     gr.Markdown("## Adapters")
-    cards = gr.HTML(padding=False)
-    shown = [seen, run, plot, cards, start, stop]
+    seen, cards = gr.State(None), gr.HTML(padding=False)
     clock = gr.Timer(1)
-    clock.tick(page.view, seen, shown, queue=False, show_progress="hidden", api_visibility="private")
+    clock.tick(page.view, seen, [seen, cards], queue=False, show_progress="hidden", api_visibility="private")
 
 
-def _controls(page: TunePage) -> tuple[gr.Button, gr.Button]:
-    """Rows, settings and the two buttons."""
+def _controls(page: TunePage) -> None:
+    """Rows, settings and the button that starts."""
     with gr.Row():
         with gr.Column(min_width=300):
             source = gr.Radio(SOURCES, value=SOURCES[0], label="Rows")
@@ -164,9 +127,7 @@ def _controls(page: TunePage) -> tuple[gr.Button, gr.Button]:
             name = gr.Textbox(label="Name of the adapter", placeholder="my-adapter", max_length=64)
             preset = gr.Radio(list(PRESETS), value="balanced", label="Preset", info=PRESET_MEANING)
             values = _hyperparameters()
-            with gr.Row():
-                start = gr.Button("Start training", variant="primary", min_width=170)
-                stop = gr.Button("Stop and save", variant="stop", interactive=False, min_width=170)
+            start = gr.Button("Start training", variant="primary", min_width=170)
     report = gr.HTML(padding=False)
     source.input(lambda chosen: gr.update(visible=chosen == SOURCES[1]), source, file, api_visibility="private")
     lengths = values[EDITABLE.index("max_length")]
@@ -174,8 +135,6 @@ def _controls(page: TunePage) -> tuple[gr.Button, gr.Button]:
     gr.on([source.input, file.clear], lambda: "", None, report, api_visibility="private")
     preset.input(_preset_values, preset, values, api_visibility="private")
     start.click(page.start, [source, file, name, preset, *values], None, api_visibility="private")
-    stop.click(page.stop, None, None, api_visibility="private")
-    return start, stop
 
 
 def _hyperparameters() -> list[Any]:

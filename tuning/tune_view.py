@@ -7,7 +7,7 @@ from typing import Any
 
 from tuning.adapters import Adapter
 from tuning.dialogues import Dataset, Finding, Row
-from tuning.jobs import Job
+from tuning.progress import duration
 
 STYLE = """<style>
 .tune-table { max-height: 340px; overflow: auto; }
@@ -19,7 +19,8 @@ STYLE = """<style>
 .tune-line { color: var(--body-text-color); margin: 6px 0; overflow-wrap: anywhere; }
 .tune-quiet { color: var(--body-text-color-subdued); font-size: var(--text-sm); overflow-wrap: anywhere; }
 .tune-bad { color: #dc2626; font-weight: 600; } .dark .tune-bad { color: #f87171; }
-.tune-run progress { width: 100%; height: 10px; accent-color: var(--color-accent); }
+.tune-runs .wrap { flex-direction: column; flex-wrap: nowrap; max-height: 210px; overflow-y: auto; gap: 4px; }
+.tune-run progress { width: 100%; height: 10px; accent-color: var(--primary-500); }
 .tune-facts { display: flex; flex-wrap: wrap; gap: 2px 18px; color: var(--body-text-color); }
 .tune-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(300px, 100%), 1fr)); gap: 12px; }
 .tune-card { border: 1px solid var(--border-color-primary); border-radius: var(--radius-lg); padding: 10px 14px;
@@ -31,10 +32,6 @@ SHOWN = 5
 """Rows of the preview."""
 LISTED = 100
 """Findings listed; their number is always given."""
-POINTS = 400
-"""Points of a curve: more than the plot has pixels for would only be sent and not be seen."""
-
-Curve = dict[str, list[Any]]
 
 
 def report_html(data: Dataset) -> str:
@@ -78,54 +75,6 @@ def _short(text: str, most: int = 400) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def run_html(job: Job | None, waiting: Sequence[Job] = ()) -> str:
-    """How the latest run stands, and which wait for their turn."""
-    if job is None:
-        return '<p class="tune-quiet">Nothing has been trained here yet.</p>'
-    step, start, note = job.last("step"), job.last("start"), job.last("note")
-    facts = [f"<b>{escape(job.name)}</b>", job.state if job.active else f"<b>{job.state}</b>"]
-    if step:
-        facts.append(f"step {step['step']} of {step['steps']}")
-        facts.append(f"loss {step['loss']:.3f}")
-        facts.append(f"{step['answer_tokens_per_second']:,.0f} answer tokens/s")
-        measuring = job.last("assessing")
-        if job.active and measuring:
-            facts.append(f"saved; measuring it beside its base: {measuring['done']} of {measuring['rows']} rows")
-        elif job.active:
-            facts.append(f"{_duration(step['seconds_left'])} left")
-    elif job.active:
-        doing = "measuring the base model before the first step" if start else note.get("text", "starting the trainer")
-        facts.append(escape(str(doing)))
-    done, steps = (step["step"], step["steps"]) if step else (0, 1)
-    bar = f'<progress value="{done}" max="{steps}" aria-label="steps done"></progress>' if job.active else ""
-    shown = "".join(f"<span>{fact}</span>" for fact in facts)
-    return f'<div class="tune-run">{bar}<div class="tune-facts">{shown}</div>{_outcome(job)}{_queue(waiting)}</div>'
-
-
-def _queue(waiting: Sequence[Job]) -> str:
-    names = ", ".join(escape(job.name) for job in waiting)
-    return f'<p class="tune-quiet">Waiting for their turn: {names}.</p>' if waiting else ""
-
-
-def _outcome(job: Job) -> str:
-    if job.silent:
-        since = _duration(job.silent)
-        return f'<p class="tune-line tune-bad">No sign of life for {since}: it may hang. Stopping it ends it.</p>'
-    if job.state == "failed":
-        return f'<p class="tune-line tune-bad" role="alert">{escape(job.reason)}</p>'
-    end = job.last(job.state)
-    reason = f'<p class="tune-line">{escape(job.reason)}</p>' if job.reason else ""
-    return reason + (f'<p class="tune-line">{verdict(end)}</p>{_verdict(end)}' if "adapter" in end else "")
-
-
-def _verdict(end: Mapping[str, Any]) -> str:
-    """What the measurement beside the base says, once there is one."""
-    if "verdict" not in end:
-        return ""
-    reasons = " ".join(escape(str(reason)) for reason in end["reasons"])
-    return f'<p class="tune-line"><b>{escape(str(end["verdict"]))}</b>: {reasons} More on the Adapters page.</p>'
-
-
 def verdict(card: Mapping[str, Any]) -> str:
     """Held-out loss against the base model's, in words."""
     tuned, base = card.get("test_loss"), card.get("base_test_loss")
@@ -134,21 +83,6 @@ def verdict(card: Mapping[str, Any]) -> str:
     change = tuned / base - 1
     word = "better" if change < 0 else "worse"
     return f"Loss on unseen rows {tuned:.3f}, base model {base:.3f}: {abs(change):.0%} {word}."
-
-
-def curves(job: Job | None) -> Curve:
-    """Columns step, loss, rows (training or validation) of the run's curves."""
-    points: list[tuple[int, float, str]] = []
-    for kind, name in (("step", "training"), ("validation", "validation")):
-        events = [event for event in (job.events if job else ()) if event.get("event") == kind]
-        points += [(event["step"], event["loss"], name) for event in _thin(events)]
-    steps, losses, rows = zip(*points, strict=True) if points else ((), (), ())
-    return {"step": list(steps), "loss": list(losses), "rows": list(rows)}
-
-
-def _thin(events: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    stride = -(-len(events) // POINTS) or 1
-    return events[::-1][::stride][::-1]  # from the end, so that the newest point is always there
 
 
 def adapters_html(adapters: Sequence[Adapter], notes: Sequence[str]) -> str:
@@ -173,7 +107,7 @@ def _card(adapter: Adapter) -> str:
         f'<div class="tune-quiet">{escape(str(card.get("method", "")))} on {escape(base)}, '
         f"{card.get('train_rows', '?')} rows, {card.get('steps', '?')} steps, {size}, "
         f"{escape(str(card['created'])[:10])}</div>"
-        f"<details><summary>How it was made</summary><div>trained for {_duration(seconds)} at {speed:,.0f} answer "
+        f"<details><summary>How it was made</summary><div>trained for {duration(seconds)} at {speed:,.0f} answer "
         f"tokens/s, ended: {escape(str(card.get('ended', '')))}</div>{config}"
         f"<div>weights SHA-256: {escape(adapter.digest[:16])}…</div></details></div>"
     )
@@ -181,8 +115,3 @@ def _card(adapter: Adapter) -> str:
 
 def _size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -53,7 +53,7 @@ def run(job: Job, listen: Callable[[Event], None] = lambda event: None) -> Event
         try:
             report({"event": "begin"})
             log.reserve()
-            end = _train(job, report, lambda: asked.is_set() or (job.path / STOP).exists())
+            end = _train(job, report, _Asked(lambda: asked.is_set() or (job.path / STOP).exists(), report))
         except KeyboardInterrupt:
             end = {"event": "stopped", "reason": "interrupted"}
         except Exception as error:  # the one place where a run ends: whatever it was is named for the user
@@ -73,6 +73,21 @@ def follow(job: Job) -> int:
         except InputError:  # which the first one tells
             return 2
     return 0
+
+
+class _Asked:
+    """Whether the run was asked to stop. Who asks this has ended its step and goes on to save, which is an event."""
+
+    def __init__(self, asked: Callable[[], bool], report: Callable[[Event], None]) -> None:
+        self._asked, self._report, self._told = asked, report, False
+
+    def __call__(self) -> bool:
+        if not self._asked():
+            return False
+        if not self._told:
+            self._told = True
+            self._report({"event": "saving"})
+        return True
 
 
 class _Log:

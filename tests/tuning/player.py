@@ -16,6 +16,7 @@ from tuning.queue import take
 from tuning.standing import STOP, append_event
 
 PRINTED = 10_000_000
+PACE = {"answer_tokens_per_second": 100.0, "seconds_left": 8.0}
 
 
 def play(folder: Path) -> int | None:
@@ -26,7 +27,7 @@ def play(folder: Path) -> int | None:
     if not take(folder):
         return None
     append_event(folder, {"event": "begin"})
-    append_event(folder, {"event": "step", "step": 1, "steps": 9, "loss": 1.0})
+    append_event(folder, {"event": "step", "step": 1, "steps": 9, "loss": 1.0, **PACE})
     deed = job.name.split("-")[0]
     if deed == "hang":
         time.sleep(600)

@@ -2,17 +2,16 @@
 
 import asyncio
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 
-from tuning.config import PRESETS, TrainConfig
-from tuning.jobs import create_job, latest_job
+from tuning.config import PRESETS
+from tuning.jobs import latest_job
 from tuning.tune_tab import EDITABLE, SAMPLE, SOURCES, TunePage, tune_tab
-from tuning.tune_view import POINTS, adapters_html, curves, run_html, verdict
+from tuning.tune_view import adapters_html, verdict
 
 VALUES = [vars(PRESETS["quick"])[field] for field in EDITABLE]
 
@@ -72,48 +71,6 @@ def test_a_bad_name_starts_nothing(page: TunePage, name: Any) -> None:
     with pytest.raises(gr.Error, match="cannot be a name"):
         page.start(SOURCES[0], None, name, "quick", *VALUES)
     assert latest_job(page.home) is None
-
-
-def test_a_run_started_on_the_page_is_seen_by_any_page_and_ends_in_an_adapter(page: TunePage, tmp_path: Path) -> None:
-    path = write(
-        tmp_path / "r.jsonl",
-        *({"prompt": f"q{n}", "response": "red", "split": ("train", "validation", "test")[n % 3]} for n in range(24)),
-    )
-    page.start(SOURCES[1], path, "mine", "quick", *VALUES)
-    with pytest.raises(gr.Error, match="will make mine; choose another name"):
-        page.start(SOURCES[1], path, "mine", "quick", *VALUES)
-    other = TunePage(page.home, page.adapters, page.base)
-    seen, _, _, _, start, stop = other.view()
-    assert (start["value"], stop["interactive"]) == ("Queue it for training", True)
-    deadline = time.monotonic() + 120
-    while (job := latest_job(page.home)) and job.active and time.monotonic() < deadline:
-        time.sleep(0.2)
-    now, run, plot, cards, start, stop = other.view(seen)
-    assert now != seen
-    assert "Loss on unseen rows" in run
-    assert plot["visible"]
-    assert set(plot["value"]["rows"]) == {"training", "validation"}
-    assert "<b>mine</b>" in cards
-    assert (start["value"], stop["interactive"]) == ("Start training", False)
-    assert all(update == gr.skip() for update in other.view(now))
-
-
-def test_a_failed_run_shows_its_reason_escaped(page: TunePage) -> None:
-    job = create_job(page.home, SAMPLE, "mine", TrainConfig(), None)
-    (job.path / "events.jsonl").write_text(json.dumps({"event": "failed", "reason": "<b>no</b>"}) + "\n")
-    shown = run_html(latest_job(page.home))
-    assert "&lt;b&gt;no&lt;/b&gt;" in shown
-    assert 'role="alert"' in shown
-
-
-def test_a_long_curve_is_thinned_and_keeps_its_newest_point(page: TunePage) -> None:
-    job = create_job(page.home, SAMPLE, "mine", TrainConfig(), None)
-    events = [{"event": "step", "step": n, "loss": 1.0} for n in range(1, 5 * POINTS)]
-    (job.path / "events.jsonl").write_text("\n".join(map(json.dumps, events)))
-    steps = curves(latest_job(page.home))["step"]
-    assert len(steps) <= POINTS
-    assert steps[-1] == 5 * POINTS - 1
-    assert curves(None) == {"step": [], "loss": [], "rows": []}
 
 
 def test_words_of_a_result() -> None:
