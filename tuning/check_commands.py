@@ -45,13 +45,13 @@ def check(options: argparse.Namespace) -> int:
 
         from tuning.base import load_tokenizer
         from tuning.dialogues import load
-        from tuning.preview import preview
+        from tuning.preview import first_batch
         from tuning.worker import quiet
 
         quiet()
         tokenizer = load_tokenizer(options.base, home())
         data = load(recipe, tokenizer, config.max_length, config.seed)
-        batch = preview(data.splits.train[: config.batch_size], tokenizer)
+        batch = first_batch(data, tokenizer, config.batch_size, config.seed)
     show(options, _record(data, batch), list(_lines(data, batch)))
     return 0
 

@@ -13,6 +13,8 @@ from tuning.rows import Row
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from tuning.dialogues import Dataset
+
 MARKS = "⟦", "⟧"
 """What stands around the learnt words where there are no colours."""
 COLOUR = "\x1b[1;32m", "\x1b[0m"
@@ -44,6 +46,17 @@ class Preview:
         """The row with its learnt words coloured, or in brackets."""
         before, after = COLOUR if colours else MARKS
         return "".join(f"{before}{part.text}{after}" if part.learnt else part.text for part in self.segments)
+
+
+def first_batch(data: Dataset, tokenizer: PreTrainedTokenizerBase, batch_size: int, seed: int) -> list[Preview]:
+    """The rows of the first step, in the order in which a processor trains on answers; of other kinds, some rows."""
+    from tuning.order import FamilyOrder, families  # which loads torch
+
+    rows = data.splits.train
+    if data.kind != "answers":
+        return preview(rows[:batch_size], tokenizer)
+    tokens = families([vars(encode(tokenizer, row.grounded)) for row in rows])
+    return preview([rows[at] for at in list(FamilyOrder(tokens, batch_size, seed))[:batch_size]], tokenizer)
 
 
 def preview(rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase) -> list[Preview]:

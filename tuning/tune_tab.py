@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import gradio as gr
@@ -12,13 +13,11 @@ from tuning.adapters import list_adapters
 from tuning.config import PRESETS, TrainConfig
 from tuning.errors import InputError
 from tuning.jobs import create_job, start_job
-from tuning.rowfiles import READERS
+from tuning.recipe_tab import RowsPage, rows_part
+from tuning.recipe_view import STYLE as ROWS_STYLE
 from tuning.runs_tab import runs_tab, tell_place
-from tuning.tune_view import STYLE, adapters_html, report_html
+from tuning.tune_view import STYLE, adapters_html
 
-SAMPLE = Path(__file__).resolve().parent.parent / "data" / "samples" / "rows.jsonl"
-SOURCES = ("Sample rows", "My own file")
-ROW_SHAPES = "`prompt` and `response`, or `messages`, or `instruction`, `input` and `output`, or `conversations`"
 PRESET_MEANING = "quick: a first look; balanced: the usual; thorough: more room and more passes"
 EDITABLE = ("learning_rate", "epochs", "batch_size", "rank", "alpha", "max_length", "seed")
 """Hyperparameters that the page offers; the command line has them all."""
@@ -42,30 +41,27 @@ class TunePage:
         torn = [Path(note.split(" is not offered")[0]).name + " is not whole" for note in notes]
         return [now, adapters_html(adapters, torn)]
 
-    def inspect(self, source: Any, file: Any, max_length: Any) -> str:
-        """The report by row, before anything starts."""
-        from tuning.dialogues import load
-
-        try:
-            path = _rows(source, file)
-            config = TrainConfig(max_length=_number(max_length, "max_length", int))
-            return report_html(load(path, self._tokenizer, config.max_length, config.seed))
-        except InputError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-
-    def start(self, source: Any, file: Any, name: Any, preset: Any, *values: Any) -> None:
-        """Put a run into the queue; it works in a process of its own."""
+    def start(self, name: Any, preset: Any, *given: Any) -> None:
+        """Put a run into the queue; it works in a process of its own. `given` are the values, then the rows'."""
+        values, rows = given[: len(EDITABLE)], given[len(EDITABLE) :]
         try:
             types = {field.name: type(field.default) for field in fields(TrainConfig)}
             changes = {
                 field: _number(value, field, types[field]) for field, value in zip(EDITABLE, values, strict=True)
             }
             config = TrainConfig.preset(str(preset), changes)
-            job = create_job(self.home, _rows(source, file), str(name or "").strip(), config, self.base)
+            with TemporaryDirectory() as folder:
+                recipe = self.rows.recipe(rows, Path(folder))
+                job = create_job(self.home, recipe, str(name or "").strip(), config, self.base)
             start_job(job)
             tell_place(job)
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from error
+
+    @cached_property
+    def rows(self) -> RowsPage:
+        """The handlers of the part where rows are chosen."""
+        return RowsPage(lambda: self._tokenizer)
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -73,14 +69,6 @@ class TunePage:
         from tuning.base import load_tokenizer
 
         return load_tokenizer(self.base, self.home)
-
-
-def _rows(source: Any, file: Any) -> Path:
-    if source == SOURCES[0]:
-        return SAMPLE
-    if not file:
-        raise InputError("no file is chosen; choose one, or take the sample rows")
-    return Path(str(file))
 
 
 def _number(value: Any, name: str, kind: type) -> Any:
@@ -99,7 +87,7 @@ def tune_tab(home: Path, adapters: tuple[Path, ...], base_name: str | None, enab
     even by calling the handlers, because there are none.
     """
     page = TunePage(home, adapters, base_name)
-    gr.HTML(STYLE, padding=False)
+    gr.HTML(STYLE + ROWS_STYLE, padding=False)
     gr.Markdown("# Tune\nFrom a file of examples to an adapter that answers as they do.")
     if enabled:
         _controls(page)
@@ -119,22 +107,15 @@ def _controls(page: TunePage) -> None:
     """Rows, settings and the button that starts."""
     with gr.Row():
         with gr.Column(min_width=300):
-            source = gr.Radio(SOURCES, value=SOURCES[0], label="Rows")
-            file = gr.File(label="Table of examples", file_types=list(READERS), visible=False)
-            gr.Markdown(f"Each row is {ROW_SHAPES}; `source`, `split` and `system` may stand beside them.")
-            look = gr.Button("Look at the rows")
+            rows = rows_part(page.rows)
         with gr.Column(min_width=300):
             name = gr.Textbox(label="Name of the adapter", placeholder="my-adapter", max_length=64)
             preset = gr.Radio(list(PRESETS), value="balanced", label="Preset", info=PRESET_MEANING)
             values = _hyperparameters()
             start = gr.Button("Start training", variant="primary", min_width=170)
-    report = gr.HTML(padding=False)
-    source.input(lambda chosen: gr.update(visible=chosen == SOURCES[1]), source, file, api_visibility="private")
-    lengths = values[EDITABLE.index("max_length")]
-    gr.on([look.click, file.upload], page.inspect, [source, file, lengths], report, api_visibility="private")
-    gr.on([source.input, file.clear], lambda: "", None, report, api_visibility="private")
+    rows.report(values[EDITABLE.index("max_length")], values[EDITABLE.index("batch_size")])
     preset.input(_preset_values, preset, values, api_visibility="private")
-    start.click(page.start, [source, file, name, preset, *values], None, api_visibility="private")
+    start.click(page.start, [name, preset, *values, *rows.inputs], None, api_visibility="private")
 
 
 def _hyperparameters() -> list[Any]:

@@ -61,14 +61,14 @@ def test_a_run_outlives_the_page_and_its_adapter_can_be_chosen(visit: Visit, app
     rows = [f'{{"prompt": "What is {n} plus one?", "response": "Aye: {n + 1}."}}' for n in range(40)]
     (tmp_path / "rows.jsonl").write_text("\n".join([*rows[:16], "{broken", *rows[16:]]))
     page.goto(app.url + "tune")
-    page.get_by_label("My own file").check()
+    page.get_by_label("My files").check()
     page.set_input_files("input[type=file]", tmp_path / "rows.jsonl")
     page.get_by_role("button", name="Look at the rows").click()
     expect(page.get_by_text("line 17: not JSON", exact=False).first).to_be_visible()
 
     (tmp_path / "fixed.jsonl").write_text("\n".join(rows))
     page.reload()
-    page.get_by_label("My own file").check()
+    page.get_by_label("My files").check()
     page.set_input_files("input[type=file]", tmp_path / "fixed.jsonl")
     expect(page.get_by_text("fixed.jsonl").first).to_be_visible()
     page.get_by_label("Name of the adapter").fill("aye")

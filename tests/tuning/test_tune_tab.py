@@ -1,16 +1,17 @@
 """The Tune page's handlers, called as anyone may call them, and what it shows, escaped."""
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 
+from tests.tuning.test_recipe_tab import chosen
+from tuning.choosing import SOURCES
 from tuning.config import PRESETS
 from tuning.jobs import latest_job
-from tuning.tune_tab import EDITABLE, SAMPLE, SOURCES, TunePage, tune_tab
+from tuning.tune_tab import EDITABLE, TunePage, tune_tab
 from tuning.tune_view import adapters_html, verdict
 
 VALUES = [vars(PRESETS["quick"])[field] for field in EDITABLE]
@@ -21,55 +22,12 @@ def page(home: Path, tiny_base_path: Path) -> TunePage:
     return TunePage(home, (home / "adapters",), str(tiny_base_path))
 
 
-def write(path: Path, *rows: dict[str, Any]) -> str:
-    path.write_text("\n".join(map(json.dumps, rows)))
-    return str(path)
-
-
-def test_the_report_counts_and_escapes(page: TunePage, tmp_path: Path) -> None:
-    nasty = "<img src=x onerror=alert(1)>"
-    path = write(
-        tmp_path / "r.jsonl",
-        {"prompt": nasty, "response": f"{nasty}!"},
-        {"prompt": "a", "response": ""},
-    )
-    shown = page.inspect(SOURCES[1], path, 512)
-    assert "<b>1</b> of 2 rows of r.jsonl are used" in shown
-    assert "Left out: 1" in shown
-    assert "the response is empty" in shown
-    assert "<img" not in shown
-    assert "&lt;img" in shown
-
-
-def test_the_sample_rows_are_whole(page: TunePage) -> None:
-    shown = page.inspect(SOURCES[0], None, 1024)
-    assert "Left out" not in shown
-    assert f"of {len(SAMPLE.read_text().splitlines())} rows" in shown
-
-
-@pytest.mark.parametrize(
-    ("source", "file", "length", "message"),
-    [
-        (SOURCES[1], None, 512, "no file is chosen"),
-        (SOURCES[1], "/no/such.jsonl", 512, "No such file"),
-        (SOURCES[1], "/etc/passwd", 512, "is not a table that can be read"),
-        (SOURCES[0], None, "many", "max_length is 'many'; give a number"),
-        (SOURCES[0], None, None, "max_length is None; give a number"),
-        (SOURCES[0], None, 3, "max_length is 3; choose a value from 16"),
-        (SOURCES[0], None, float("inf"), "max_length is inf; give a number"),
-    ],
-)
-def test_bad_input_is_a_message(page: TunePage, source: Any, file: Any, length: Any, message: str) -> None:
-    with pytest.raises(gr.Error, match=message):
-        page.inspect(source, file, length)
-
-
 @pytest.mark.parametrize("name", ["", None, "../up", "a b", 3.5, ["x"]])
 def test_a_bad_name_starts_nothing(page: TunePage, name: Any) -> None:
     if name == 3.5:
         name = "3.5/"
     with pytest.raises(gr.Error, match="cannot be a name"):
-        page.start(SOURCES[0], None, name, "quick", *VALUES)
+        page.start(name, "quick", *VALUES, *chosen(SOURCES[0]))
     assert latest_job(page.home) is None
 
 
