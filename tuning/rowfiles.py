@@ -4,6 +4,7 @@ import csv
 import importlib
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,9 @@ def _jsonl(path: Path) -> Records:
 
 
 def _json(path: Path) -> Records:
-    value = json_value(_text_of(path), lambda error: f"line {error.lineno if error else 1}")
+    text = _text_of(path)
+    value = json_value(text, lambda error: f"line {error.lineno if error else 1}")
+    lines = _item_lines(text) if isinstance(value, list) and "\n" in text.strip() else iter(())
     if isinstance(value, Mapping):
         # {"data": [...]} is a list with a name around it, unless the list is the turns of one single row.
         lists = [items for field, items in value.items() if isinstance(items, list) and field not in LIST_FIELDS]
@@ -52,7 +55,23 @@ def _json(path: Path) -> Records:
     if not isinstance(value, list):
         raise Broken(f"line 1: a list of objects is needed, this is {kind(value)}; write [{{...}}, {{...}}]")
     for number, record in enumerate(value, 1):
-        yield f"row {number}", mapping(record, f"row {number}")
+        line = next(lines, None)
+        place = f"row {number}" if line is None else f"row {number}, line {line}"
+        yield place, mapping(record, place)
+
+
+def _item_lines(text: str) -> Iterator[int]:
+    """The line on which each item of a JSON list begins, which is sound."""
+    decoder, separator = json.JSONDecoder(), re.compile(r"[\s,]*")
+    at, line = text.index("[") + 1, 1
+    counted = 0
+    while True:
+        at = separator.match(text, at).end()  # type: ignore[union-attr]
+        if text[at] == "]":
+            return
+        line, counted = line + text.count("\n", counted, at), at
+        yield line
+        at = decoder.raw_decode(text, at)[1]
 
 
 def _table(path: Path) -> Records:

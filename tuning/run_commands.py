@@ -58,6 +58,8 @@ def carry_out(options: argparse.Namespace, job: "Job") -> int:
     if "adapter" in end:
         lines += [f"saved {end['adapter']} after {end['steps']} steps and {end['seconds']:.0f} s ({end['ended']})"]
         lines += ["loss of the answers: " + losses(end)]
+        if unused := end.get("dropped_rows"):
+            lines += [f"left out: {unused} rows; `python -m tuning check` with the same rows says which and why"]
     if "verdict" in end:
         lines += [f"verdict: {end['verdict']}", *(f"  {reason}" for reason in end["reasons"])]
     show(options, result, lines)

@@ -141,7 +141,8 @@ def _train(job: Job, report: Callable[[Event], None], stop: Callable[[], bool]) 
         adapter = train(base, data, config, job.name, Path(job.told["adapters"]), job.path, report, stop, start)
     except Stopped as error:
         return {"event": "stopped", "reason": str(error)}
-    summary = {"adapter": adapter.name, **adapter.card}
+    unused = {"dropped_rows": len(data.report.dropped), "cut_rows": len(data.report.cut)}
+    summary = {"adapter": adapter.name, **adapter.card, **unused}
     del summary["rows"], summary["curves"], summary["config"]
     if summary["ended"] == "stopped":
         return {

@@ -102,6 +102,7 @@ def test_train_mixes_tables_of_several_kinds_and_replays_general_rows(
 ) -> None:
     other = tmp_path / "other" / "rows.jsonl"  # of the same name: neither may stand in for the other
     other.parent.mkdir()
+    rows.write_text(rows.read_text() + '{"prompt": "answer nothing?", "response": "", "split": "train"}\n')
     other.write_text(rows.read_text().replace("answer", "reply").replace("red green", "blue"))
     settings = ["--epochs", "1", "--precision", "float32", "--base", str(tiny_base_path), "--max-length", "512"]
     mix = [f"{rows}=1", f"{other}=3", "--replay", "0.2"]
@@ -109,6 +110,7 @@ def test_train_mixes_tables_of_several_kinds_and_replays_general_rows(
     assert status == 0, err
     result = json.loads(out.splitlines()[-1])
     assert result["train_rows"] == 20  # 16 of the tables, 4 general ones
+    assert (result["dropped_rows"], result["cut_rows"]) == (2, 0)
     jobs = json.loads(call(capsys, "runs", "--json")[1])
     assert "mix" in json.dumps(jobs)
     status, out, err = call(capsys, "train", str(rows), "--template", "{{ nothing }}", "--response", "x", "--name", "b")

@@ -85,6 +85,21 @@ def test_csv_json_and_parquet_read_as_jsonl_does(tmp_path: Path) -> None:
     assert [row.place for row in read_rows(tmp_path / "rows.csv")] == ["line 2", "line 4"]
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.dictionaries(st.text(), st.text() | st.lists(st.text(), max_size=3), max_size=3), max_size=6))
+def test_the_line_of_each_item_of_a_json_list_is_known(
+    tmp_path_factory: pytest.TempPathFactory, extras: list[dict[str, Any]]
+) -> None:
+    path = tmp_path_factory.mktemp("json") / "rows.json"
+    records = [{"prompt": "a", "response": "b", "source": str(n), "other": extra} for n, extra in enumerate(extras)]
+    path.write_text(json.dumps([{"prompt": "a", "response": "b"}, *records], indent=1))
+    lines = path.read_text().split("\n")
+    for row in read_rows(path)[1:]:
+        number = int(row.place.rsplit(" ", 1)[1])
+        assert lines[number - 1] == " {"
+        assert f'"source": "{row.source}"' in lines[number + 2]
+
+
 def test_a_byte_order_mark_and_a_line_separator_inside_a_text_are_no_break(tmp_path: Path) -> None:
     """`str.splitlines` cuts at U+2028, which JSON allows inside a string: half of the row was then 'not JSON'."""
     (row,) = read(tmp_path, "\ufeff" + json.dumps({"prompt": "a\u2028b", "response": "c"}, ensure_ascii=False))
@@ -118,6 +133,11 @@ BROKEN = [
     ("rows.jsonl", "", r"rows\.jsonl: no rows in it"),
     ("rows.json", GOOD * 2, r"line 2: not JSON \(Extra data.*name the file \.jsonl"),
     ("rows.json", "3", r"line 1: a list of objects is needed, this is the number 3"),
+    (
+        "rows.json",
+        '[\n  {"prompt": "a",\n   "response": "b"},\n\n  {"prompt": "a"}\n]',
+        r"row 2, line 5: no response \(it has: prompt\); name",
+    ),
     ("rows.json", "[3]", r"row 1: an object is needed"),
     ("rows.csv", "prompt,response\na,b,c\n", r"line 2: 3 cells under 2 column names; put text"),
     ("rows.csv", 'prompt,response\na,"b\n', r"line \d: .*check the double quotes"),
