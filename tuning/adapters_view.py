@@ -7,6 +7,7 @@ from typing import Any
 from tuning.adapters import Adapter
 from tuning.assessment import SETS, caveats, figures, measured_on
 from tuning.modelcard import KINDS, thin
+from tuning.progress import duration
 
 TONES = {"keep": "good", "don't keep": "bad", "not measured": "open"}
 TITLES = {
@@ -189,8 +190,3 @@ def _shown(value: Any) -> str:
 
 def size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
-
-
-def duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -79,7 +79,8 @@ def mean_interval(
     # Each source that might yet differ does so with a chance that this sample leaves below 1 - (alpha / 2)^(1 / n).
     unseen = largest * (1 - ((1 - level) / 2) ** (1 / count))
     note = f"the same in all of {_count(count, 'source')}: the width is what as many could have missed"
-    return Interval(mean, mean - unseen, mean + unseen, len(value), count, level, note)
+    low, high = max(mean - unseen, -largest), min(mean + unseen, largest)
+    return Interval(mean, low, high, len(value), count, level, note)
 
 
 def widened(level: float, sources: int) -> float:

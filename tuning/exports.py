@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tuning.base import Base
 
 README = "README.md"
-KEPT_HERE = (TEST_ROWS, ASSESSMENT, README)
-"""Files that are not copied: the user's rows, and what is written anew."""
+KEPT_HERE = (TEST_ROWS, ASSESSMENT, README, ".*")
+"""Files that are not copied: the user's rows, what is written anew, what a killed process left."""
 
 
 def export_adapter(adapter: Adapter, target: Path, base: "Base | None" = None, gguf: str | None = None) -> Path:

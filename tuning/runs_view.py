@@ -77,7 +77,15 @@ def _outcome(job: Job) -> str:
         return f'<p class="tune-line tune-bad" role="alert">{reason}</p>'
     end = job.last(job.state)
     told = f'<p class="tune-line">{reason}</p>' if reason else ""
-    return told + (f'<p class="tune-line">{verdict(end)}</p>' if "adapter" in end else "")
+    return told + (f'<p class="tune-line">{verdict(end)}</p>{_verdict(end)}' if "adapter" in end else "")
+
+
+def _verdict(end: Mapping[str, Any]) -> str:
+    """What the measurement beside the base says, where there was one."""
+    if "verdict" not in end:
+        return ""
+    reasons = " ".join(escape(str(reason)) for reason in end["reasons"])
+    return f'<p class="tune-line"><b>Verdict: {escape(str(end["verdict"]))}.</b> {reasons} See the Adapters page.</p>'
 
 
 def curves(job: Job | None) -> Curve:

@@ -3,8 +3,12 @@
 import copy
 import json
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,12 +18,14 @@ from torch.nn import functional
 
 from tests.tiny import make_adapter
 from tests.tuning.engines import greedy, make_base
-from tuning.adapters import Adapter, save_adapter
+from tuning.adapters import Adapter, open_adapter, save_adapter
 from tuning.assess import Limits, Stopped, assess, assess_saved
 from tuning.assessment import ASSESSMENT, in_words, read_assessment
 from tuning.base import Base, load_base
+from tuning.commands import SAMPLES
 from tuning.dialogues import encode
 from tuning.errors import InputError
+from tuning.general import forgetting_rows
 from tuning.heldout import TEST_ROWS, write_rows
 from tuning.rows import Row
 
@@ -201,3 +207,59 @@ def test_a_failing_assessment_costs_the_run_nothing(base: Base, tiny_base_path: 
     assert "test.jsonl, line 1: not a row as training wrote it" in result["reasons"][0]
     assert "mine is saved, but was not measured" in told[-1]["text"]
     assert "`python -m tuning assess mine` measures it later" in told[-1]["text"]
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from tests.tuning.test_assess import GENERAL, LIMITS
+from tuning.adapters import open_adapter
+from tuning.assess import assess
+from tuning.base import load_base
+print("ready", flush=True)
+while True:
+    base = load_base(sys.argv[1], Path(sys.argv[2]))
+    assess(base, open_adapter(Path(sys.argv[3])), GENERAL, limits=LIMITS)
+    print("done", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_moment_leaves_a_whole_assessment_or_none(
+    base: Base, tiny_base_path: Path, tmp_path: Path, home: Path
+) -> None:
+    adapter = make(base, tiny_base_path, tmp_path)
+    random = Random(4)
+    for _ in range(6):
+        command = [sys.executable, "-c", KILLED, str(tiny_base_path), str(home), str(adapter.path)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(random.random() * 2)
+        process.kill()
+        told = process.stdout.read()
+        process.wait()
+        process.stdout.close()
+        if "done" in told:
+            assert read_assessment(adapter) is not None
+        if (adapter.path / ASSESSMENT).exists():
+            assert read_assessment(adapter) is not None
+        assert open_adapter(adapter.path) == adapter
+
+
+@pytest.mark.slow
+def test_the_programs_own_adapter_is_measured_as_its_folder_says(
+    real_base: Path, compiled_folder: Path, tmp_path: Path, home: Path
+) -> None:
+    """The default model and the tracked adapter: loss, answers and verdict once more."""
+    adapter = open_adapter(shutil.copytree(SAMPLES / "samples", tmp_path / "samples"))
+    kept = read_assessment(adapter)
+    assert kept is not None
+    (adapter.path / ASSESSMENT).unlink()
+    base = load_base(str(real_base), home)
+    found = assess(base, adapter, forgetting_rows(), compiled=compiled_folder)
+    assert found["verdict"]["verdict"] == kept["verdict"]["verdict"] == "keep"
+    for kind in ("held_out", "general"):
+        for side in ("base", "tuned"):  # another precision, or another processor, rounds otherwise
+            assert found[kind]["loss"][side] == pytest.approx(kept[kind]["loss"][side], rel=0.02)
+            assert found[kind]["f1"][side] == pytest.approx(kept[kind]["f1"][side], abs=0.04)

@@ -91,6 +91,8 @@ def test_rows_that_all_agree_are_no_proof_of_no_difference() -> None:
     assert same.high == pytest.approx(1 - 0.025**0.1)
     assert same.low == -same.high
     assert "the same in all of 10 sources" in same.note
+    most = mean_interval([1.0] * 10, range(10), largest=1.0)
+    assert (most.low, most.high) == (pytest.approx(0.025**0.1), 1.0), "no share can rise by more than all"
     unbounded = mean_interval([0.25] * 10, range(10))
     assert (unbounded.low, unbounded.high) == (None, None)
     assert "cannot be told" in unbounded.note

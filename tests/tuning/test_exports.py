@@ -88,6 +88,7 @@ def measured(base: Base, folder: Path) -> Adapter:
 @pytest.mark.parametrize("merged", [False, True])
 def test_an_export_has_its_card_and_none_of_the_rows(base: Base, tmp_path: Path, merged: bool) -> None:
     adapter = measured(base, tmp_path)
+    (adapter.path / ".assessment.json.killed.tmp").write_text(QUESTION)
     folder = export_adapter(adapter, tmp_path / "out", base if merged else None)
     assert "**Verdict: keep.**" in (folder / README).read_text()
     assert not (folder / TEST_ROWS).exists()

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,14 @@ def test_a_run_is_shown_by_any_page_until_it_ends_in_an_adapter(
     page: RunsPage, home: Path, rows: Path, tiny_base_path: Path
 ) -> None:
     assert "Nothing has been trained" in look(page)["run"]
-    start_job(create_job(home, rows, "mine", SHORT, str(tiny_base_path)))
+    start_job(create_job(home, rows, "mine", replace(SHORT, assess=True), str(tiny_base_path)))
     first = look(RunsPage(home))
     assert first["stop"] == gr.update(value=STOP, interactive=True)
     job = wait_for(latest_job(home), lambda job: not job.active)
     now = look(page, first["seen"]["shown"], first["seen"])
     assert "<b>done</b>" in now["run"]
     assert "Loss on unseen rows" in now["run"]
+    assert "<b>Verdict: " in now["run"]
     assert now["plot"]["visible"]
     assert set(now["plot"]["value"]["rows"]) == {"training", "validation"}
     assert now["stop"]["interactive"] is False
