@@ -11,6 +11,7 @@ FIELDS = tuple(field.name for field in fields(TrainConfig) if field.name != "met
 """What can be edited beside the method, in the order in which it is shown."""
 FIRST = ("learning_rate", "epochs", "batch_size", "rank")
 """What most often is changed, and is shown without being asked for."""
+SWITCHES = tuple(field.name for field in fields(TrainConfig) if isinstance(field.default, bool))
 CHOICES = {"precision": PRECISIONS}
 ONLY = {"beta": PREFERENCE_METHODS, "anchor": ("dpo",)}
 """Fields that mean something to these methods alone."""

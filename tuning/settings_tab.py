@@ -1,13 +1,13 @@
 """The part of the Tune page where a run's method and hyperparameters are set."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from tuning.config import PRESETS, TrainConfig
-from tuning.settings import CHOICES, FIELDS, FIRST, FRESH, PRESET_WORDS, is_used, method_choices, suggested
+from tuning.settings import CHOICES, FIELDS, FIRST, FRESH, PRESET_WORDS, SWITCHES, is_used, method_choices, suggested
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,11 @@ def settings_form(adapter_names: Callable[[], Sequence[str]]) -> SettingsForm:
     with gr.Row():
         for name in FIRST:
             built[name] = _component(name)
-    with gr.Accordion("All hyperparameters", open=False), gr.Row():
-        for name in FIELDS:
-            if name not in FIRST:
-                built[name] = _component(name)
+    others = [name for name in FIELDS if name not in FIRST]
+    with gr.Accordion("All hyperparameters", open=False):
+        with gr.Row():
+            built |= {name: _component(name) for name in others if name not in SWITCHES}
+        built |= {name: _component(name) for name in others if name in SWITCHES}  # in a row, these become slivers
     form = SettingsForm(preset, method, start, tuple(built[name] for name in FIELDS))
     gr.on(
         [preset.input, method.input],
@@ -61,9 +62,8 @@ def settings_form(adapter_names: Callable[[], Sequence[str]]) -> SettingsForm:
 def _component(name: str) -> Any:
     default = suggested("balanced", "lora")[name]
     label, meaning = name.replace("_", " "), TrainConfig.meanings()[name]
-    kind = {field.name: type(field.default) for field in fields(TrainConfig)}[name]
-    if kind is bool:
-        return gr.Checkbox(default, label=label, info=meaning, min_width=220)
+    if name in SWITCHES:
+        return gr.Checkbox(default, label=label, info=meaning)
     if name in CHOICES:
         return gr.Dropdown(list(CHOICES[name]), value=default, label=label, info=meaning, min_width=220)
     return gr.Number(default, label=label, info=meaning, min_width=220, visible=is_used(name, "lora"))

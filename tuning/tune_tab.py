@@ -1,7 +1,7 @@
 """The page where one trains an adapter: the rows, the settings, the run while it goes on, and what came of it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,18 +9,20 @@ from typing import Any
 
 import gradio as gr
 
-from tuning.adapters import list_adapters
-from tuning.config import PRESETS, TrainConfig
+from tuning.adapters import Adapter, find_adapter, list_adapters
+from tuning.config import TrainConfig
 from tuning.errors import InputError
+from tuning.estimating import foresee
 from tuning.jobs import create_job, start_job
 from tuning.recipe_tab import RowsPage, rows_part
 from tuning.recipe_view import STYLE as ROWS_STYLE
 from tuning.runs_tab import runs_tab, tell_place
-from tuning.tune_view import STYLE, adapters_html
+from tuning.settings import FIELDS, FRESH, read_settings
+from tuning.settings_tab import settings_form
+from tuning.tune_view import STYLE, adapters_html, estimate_html
 
-PRESET_MEANING = "quick: a first look; balanced: the usual; thorough: more room and more passes"
-EDITABLE = ("learning_rate", "epochs", "batch_size", "rank", "alpha", "max_length", "seed")
-"""Hyperparameters that the page offers; the command line has them all."""
+SETTINGS = 3 + len(FIELDS)
+"""Values of `SettingsForm.inputs`."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +43,36 @@ class TunePage:
         torn = [Path(note.split(" is not offered")[0]).name + " is not whole" for note in notes]
         return [now, adapters_html(adapters, torn)]
 
-    def start(self, name: Any, preset: Any, *given: Any) -> None:
-        """Put a run into the queue; it works in a process of its own. `given` are the values, then the rows'."""
-        values, rows = given[: len(EDITABLE)], given[len(EDITABLE) :]
+    def start(self, name: Any, *given: Any) -> None:
+        """Put a run into the queue; it works in a process of its own. `given` are the settings, then the rows."""
         try:
-            types = {field.name: type(field.default) for field in fields(TrainConfig)}
-            changes = {
-                field: _number(value, field, types[field]) for field, value in zip(EDITABLE, values, strict=True)
-            }
-            config = TrainConfig.preset(str(preset), changes)
+            config, start = self._settings(given[:SETTINGS])
             with TemporaryDirectory() as folder:
-                recipe = self.rows.recipe(rows, Path(folder))
-                job = create_job(self.home, recipe, str(name or "").strip(), config, self.base)
+                recipe = self.rows.recipe(given[SETTINGS:], Path(folder))
+                job = create_job(self.home, recipe, str(name or "").strip(), config, self.base, start)
             start_job(job)
             tell_place(job)
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from error
+
+    def foresee(self, *given: Any) -> str:
+        """What the run would take, from timing a few real steps in a process of its own."""
+        try:
+            config, start = self._settings(given[:SETTINGS])
+            with TemporaryDirectory() as folder:
+                recipe = self.rows.recipe(given[SETTINGS:], Path(folder))
+                return estimate_html(foresee(self.home, recipe, config, self.base, start))
+        except InputError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    def adapter_names(self) -> list[str]:
+        """The adapters that training can go on from."""
+        return [adapter.name for adapter in list_adapters(*self.adapters)]
+
+    def _settings(self, given: Sequence[Any]) -> tuple[TrainConfig, Adapter | None]:
+        start, preset, method, *values = given
+        config = read_settings(preset, method, values)
+        return config, None if start in (None, "", FRESH) else find_adapter(str(start), *self.adapters)
 
     @cached_property
     def rows(self) -> RowsPage:
@@ -69,14 +85,6 @@ class TunePage:
         from tuning.base import load_tokenizer
 
         return load_tokenizer(self.base, self.home)
-
-
-def _number(value: Any, name: str, kind: type) -> Any:
-    try:
-        number = float(value)
-        return int(number) if kind is int and number == int(number) else kind(number)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{name} is {value!r}; give a number") from error
 
 
 def tune_tab(home: Path, adapters: tuple[Path, ...], base_name: str | None, enabled: bool = True) -> None:
@@ -110,23 +118,13 @@ def _controls(page: TunePage) -> None:
             rows = rows_part(page.rows)
         with gr.Column(min_width=300):
             name = gr.Textbox(label="Name of the adapter", placeholder="my-adapter", max_length=64)
-            preset = gr.Radio(list(PRESETS), value="balanced", label="Preset", info=PRESET_MEANING)
-            values = _hyperparameters()
-            start = gr.Button("Start training", variant="primary", min_width=170)
-    rows.report(values[EDITABLE.index("max_length")], values[EDITABLE.index("batch_size")])
-    preset.input(_preset_values, preset, values, api_visibility="private")
-    start.click(page.start, [name, preset, *values, *rows.inputs], None, api_visibility="private")
-
-
-def _hyperparameters() -> list[Any]:
-    meanings, defaults = TrainConfig.meanings(), vars(PRESETS["balanced"])
-    with gr.Accordion("Hyperparameters", open=False), gr.Row():
-        return [
-            gr.Number(defaults[field], label=field.replace("_", " "), info=meanings[field], min_width=220)
-            for field in EDITABLE
-        ]
-
-
-def _preset_values(name: Any) -> list[Any]:
-    preset: Mapping[str, Any] = vars(PRESETS.get(str(name), PRESETS["balanced"]))
-    return [preset[field] for field in EDITABLE]
+            form = settings_form(page.adapter_names)
+            with gr.Row():
+                start = gr.Button("Start training", variant="primary", min_width=170)
+                ask = gr.Button("How long will it take?", min_width=170)
+            foreseen = gr.HTML(padding=False, min_height=0)
+    rows.report(form.value("max_length"), form.value("batch_size"))
+    given = [*form.inputs, *rows.inputs]
+    start.click(page.start, [name, *given], None, api_visibility="private")
+    ask.click(page.foresee, given, foreseen, concurrency_limit=1, api_visibility="private")
+    gr.on([start.click, *rows.changes], lambda: "", None, foreseen, queue=False, api_visibility="private")

@@ -21,6 +21,17 @@ STYLE = """<style>
 .tune-card b { font-size: var(--text-lg); }
 .tune-card details { color: var(--body-text-color-subdued); font-size: var(--text-sm); margin-top: 6px; }
 </style>"""
+SCARCE = 0.15
+"""Less memory than this share of what a run holds, free beside it, is warned of."""
+
+
+def estimate_html(event: Mapping[str, Any]) -> str:
+    """What a run would take, and a warning where memory is nearly full."""
+    words = f"About {duration(event['seconds'])} and {event['bytes'] / 1e9:.1f} GB of memory, by a few timed steps."
+    if event["free_bytes"] > SCARCE * event["bytes"]:
+        return f'<p class="tune-line">{words}</p>'
+    left = f"Only {event['free_bytes'] / 1e9:.1f} GB more are free: close other programs, or lower the batch size."
+    return f'<p class="tune-line">{words}</p><p class="tune-line tune-bad">{left}</p>'
 
 
 def verdict(card: Mapping[str, Any]) -> str:
