@@ -91,7 +91,8 @@ def _lines(data: "Dataset", batch: Sequence["Preview"]) -> Iterator[str]:
     yield f"{report.answer_tokens:,} answer tokens; tokens a row:"
     most = max(rows for _, _, rows in report.histogram)
     for low, high, rows in report.histogram:
-        yield f"  {low:>6} to {high - 1:<6} {'█' * -(-rows * WIDTH // most):<{WIDTH}} {rows}"
+        span = f"{low:>6} to {high - 1:<6}" if high - low > 1 else f"{low:>6}{'':10}"
+        yield f"  {span} {'█' * -(-rows * WIDTH // most):<{WIDTH}} {rows}"
     for note in (*report.notes, *splits.notes):
         yield f"note: {note}"
 

@@ -75,15 +75,30 @@ def load(
     train, notes = mix(parts, seed)
     if recipe.replay:
         if kind != "answers":
-            raise InputError(
-                f"{recipe.name} teaches {kind}, among which no general rows can be replayed; leave them out"
-            )
-        rows = check(replayed_rows(general), tokenizer, max_length).kept
-        train, note = replay(train, Part("general rows", _unseen(rows, splits)), recipe.replay, seed)
-        notes = (*notes, note)
-    report = replace(report, notes=(*report.notes, *notes), leaks=leaks(splits))
+            remedy = "among which no general rows can be replayed; leave them out"
+            raise InputError(f"{recipe.name} teaches {kind}, {remedy}")
+        shared = check(replayed_rows(general), tokenizer, max_length)
+        train, note = replay(train, Part("general rows", _unseen(shared.kept, splits)), recipe.replay, seed)
+        notes = (*notes, note, *_missed(shared))
+    found = leaks(splits)
+    report = replace(report, notes=(*report.notes, *notes, *_flattered(found)), leaks=found)
     digest = recipe.digest(*([general] if recipe.replay else []))
     return Dataset(recipe.name, digest, report, replace(splits, train=train), kind)
+
+
+def _missed(shared: Report) -> list[str]:
+    """In words, the general rows that cannot be used."""
+    if not shared.dropped:
+        return []
+    first = shared.dropped[0]
+    return [f"{len(shared.dropped)} general rows cannot be replayed ({first.place}: {first.reason})"]
+
+
+def _flattered(leaking: Sequence[Finding]) -> list[str]:
+    if not leaking:
+        return []
+    flatter = f"{len(leaking)} held-out rows ask what training rows ask, so that what they measure flatters"
+    return [f"{flatter}; give rows about the same thing the same `source`, or remove them"]
 
 
 def _unseen(general: Sequence[Row], splits: Splits) -> list[Row]:

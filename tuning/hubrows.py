@@ -45,8 +45,10 @@ def load_dataset(name: str, config: str | None, split: str) -> Any:
 
 def ask_hub(name: str) -> str:
     """Why the Hub does not give a data set, empty if it does; within `PATIENCE` seconds."""
-    hub = importlib.import_module("huggingface_hub")
-    if hub.constants.HF_HUB_OFFLINE:  # then what the cache holds is asked for, without the network
+    hub, constants, errors = (
+        importlib.import_module(f"huggingface_hub{part}") for part in ("", ".constants", ".errors")
+    )
+    if constants.HF_HUB_OFFLINE:  # then what the cache holds is asked for, without the network
         return ""
     answers: list[str] = []
 
@@ -54,7 +56,7 @@ def ask_hub(name: str) -> str:
         try:
             hub.HfApi().dataset_info(name, timeout=PATIENCE)
             answers.append("")
-        except hub.errors.RepositoryNotFoundError:  # of which one that needs a permission is a kind
+        except errors.RepositoryNotFoundError:  # of which one that needs a permission is a kind
             answers.append(f"the Hub shows none of this name; check it, or set HF_TOKEN to one that may read {name}")
         except Exception as error:  # the client's transport errors share no base class
             answers.append(_unreachable(error))

@@ -61,7 +61,8 @@ def _question_and_answer(record: Mapping[str, Any], place: str, answer: str | No
     if question is None or answer is None:
         has = ", ".join(map(str, record)) or "nothing"
         missing = "response" if question else "prompt"
-        raise Broken(f"{place}: no {missing} (it has: {has}); name the fields as in {FORMATS}")
+        cure = f"name the fields as in {FORMATS}, or say which columns they are, as in --columns {missing}=NAME"
+        raise Broken(f"{place}: no {missing} (it has: {has}); {cure}")
     if isinstance(record[answer], list) and len(record[answer]) > 1:
         many = len(record[answer])
         raise Broken(f"{place}: {answer} has {many} messages; give the one answer, and earlier turns in {question}")

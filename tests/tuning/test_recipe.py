@@ -84,6 +84,10 @@ def test_general_rows_make_up_their_share_and_none_of_them_is_held_out(
     assert any("general rows" in note and "25%" in note for note in data.report.notes)
     shipped = load(Recipe((Table(own),), replay=0.5), tokenizer, 1024, seed=0)
     assert len(shipped.splits.train) >= 80
+    short = load(Recipe((Table(own),), replay=0.5), tokenizer, 100, seed=0)
+    assert any(
+        "general rows cannot be replayed (line" in note and "more than 100" in note for note in short.report.notes
+    )
 
 
 def test_general_rows_do_not_teach_preferences(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:

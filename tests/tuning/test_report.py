@@ -64,7 +64,9 @@ def test_leaks_into_held_out_rows_name_both_rows(tmp_path: Path, tokenizer: PreT
         {"prompt": "Who rows?", "response": "The keeper.", "source": "c", "split": "test"},
     ]
     path.write_text("\n".join(map(json.dumps, records)))
-    (leak,) = load(path, tokenizer, 128, seed=0).report.leaks
+    report = load(path, tokenizer, 128, seed=0).report
+    (leak,) = report.leaks
+    assert any("1 held-out rows ask what training rows ask" in note and "`source`" in note for note in report.notes)
     assert leak.place == "line 2"
     assert leak.reason == "in test, and asks the same words as line 1, which trains"
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import REPO
 from tuning import hubrows
 from tuning.errors import InputError
 from tuning.pasted import write_pasted
@@ -92,6 +94,15 @@ def test_offline_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"hub:owner/name: the Hub cannot be reached \(.*\); connect to") as caught:
         as_file("hub:owner/name", tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_process_that_has_loaded_nothing_yet_says_so_too() -> None:
+    """The Hub's library loads its parts when they are first named; another library had named them in every test."""
+    command = [sys.executable, "-m", "tuning", "check", "hub:owner/name"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPO)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: hub:owner/name: the Hub cannot be reached")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_data_set_that_is_not_there_or_not_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
