@@ -19,6 +19,7 @@ from tuning.errands import Errands
 from tuning.errors import InputError
 from tuning.keeping import delete, rename
 from tuning.neighbours import votes_with
+from tuning.rowfiles import READERS
 
 CSS = Path(__file__).with_name("adapters.css")
 FORMS = {"PEFT adapter": (), "Whole model": ("--merge",), "GGUF file": ("--gguf",)}
@@ -68,10 +69,11 @@ class AdaptersPage:
             gr.update(choices=[one.name for one in adapters if one.name != name], value=None),
         ]
 
-    def measure(self, name: Any) -> Iterator[str]:
+    def measure(self, name: Any, own: Any = None) -> Iterator[str]:
         """Measure it again, by a process of its own, which goes on when the page is closed."""
         adapter = self._adapter(name)
-        yield from self._errand("Measuring; this takes a minute or two", "assess", adapter.name)
+        options = ["--general", str(own)] if own else []
+        yield from self._errand("Measuring; this takes a minute or two", "assess", *options, "--", adapter.name)
 
     def compare(self, left: Any, right: Any) -> str:
         """Two adapters on the rows that both were measured on."""
@@ -204,6 +206,9 @@ def _actions(page: AdaptersPage, chooser: gr.Radio, shown: list[Any]) -> None:
     with gr.Row(equal_height=True):
         new = gr.Textbox(label="New name", max_length=64, min_width=200, scale=3)
         name = gr.Button("Rename", min_width=120, scale=1)
+    with gr.Accordion("Rows of your own that it must not forget", open=False):
+        gr.Markdown("Measured beside the program's general rows, and counted in the verdict: `prompt` and `response`.")
+        own = gr.File(label="Table of rows", file_types=list(READERS))
     with gr.Accordion("Take it elsewhere", open=False):
         form = gr.Radio(list(FORMS), value="PEFT adapter", label="As")
         download = gr.Button("Download", min_width=150)
@@ -213,7 +218,7 @@ def _actions(page: AdaptersPage, chooser: gr.Radio, shown: list[Any]) -> None:
             private = gr.Checkbox(True, label="Private", min_width=100)
             upload = gr.Button("Push to the Hub", min_width=150)
     slow: dict[str, Any] = {"concurrency_id": "adapters", "concurrency_limit": 1, "api_visibility": "private"}
-    measured = measure.click(page.measure, chooser, status, **slow)
+    measured = measure.click(page.measure, [chooser, own], status, **slow)
     renamed = gr.on([name.click, new.submit], page.rename, [chooser, new], chooser, api_visibility="private")
     renamed.success(lambda: "", None, new, show_progress="hidden", api_visibility="private")
     download.click(page.export, [chooser, form], [status, file], **slow).success(

@@ -171,7 +171,7 @@ def comparison_html(result: Mapping[str, Any]) -> str:
         for fact in ("method", "train_rows", "steps", "validation_loss", "test_loss")
     ]
     facts += [(name.replace("_", " "), *map(_shown, values)) for name, values in result["config"].items()]
-    parts = [_table(("", *names), facts)]
+    parts = [f"<p><b>{escape(result['conclusion'])}</b></p>", _table(("", *names), facts)]
     same = "Trained on the same rows." if result["same_data"] else "Trained on different rows."
     parts.append(f"<p>{same}{' The very same weights.' if result['same_weights'] else ''}</p>")
     for kind, words in SETS.items():

@@ -6,6 +6,7 @@ from typing import Any
 from tuning.adapters import Adapter
 from tuning.assessment import SETS, caveats, figures, measured_on, read_assessment, table
 from tuning.paired import Measured, summary
+from tuning.verdict import deciding, words_of
 
 FACTS = ("method", "base", "train_rows", "steps", "seconds", "validation_loss", "test_loss")
 
@@ -36,7 +37,22 @@ def compare(left: Adapter, right: Adapter) -> dict[str, Any]:
     if both:
         for kind in SETS:
             _shared(result, kind, _rows(found["left"], kind), _rows(found["right"], kind), same_base)
-    return result
+    return result | {"conclusion": _conclusion(result)}
+
+
+def _conclusion(result: Mapping[str, Any]) -> str:
+    """Which is better on the held-out rows that both have, by the figure that decides a verdict, in a sentence."""
+    part, left, right = result.get("held_out"), result["left"]["name"], result["right"]["name"]
+    if not part or not part["rows"] or not any(name in part for name in ("loss", "margin", "f1")):
+        return "Which is better cannot be told: no held-out rows were measured for both."
+    name, better = deciding(part)
+    change = part[name]["difference"]
+    if change["low"] is None:
+        return f"Which is better cannot be told: {change['note']}."
+    if better is None:
+        return f"No difference to be seen between {left} and {right}: {words_of(part, name)}."
+    ahead, behind = (right, left) if better else (left, right)
+    return f"{ahead} is better than {behind} on rows that neither saw: {words_of(part, name)}."
 
 
 def _described(adapter: Adapter, found: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -99,7 +115,7 @@ def in_words(result: Mapping[str, Any]) -> list[str]:
         if kind in result:
             lines.append(f"{measured_on(result[kind], words)}, shared; {left['name']} -> {right['name']}")
             lines += [*table(figures(result[kind])), *(f"  ({caveat})" for caveat in caveats(result[kind]))]
-    return lines + [f"note: {note}" for note in result["notes"]]
+    return [*lines, *(f"note: {note}" for note in result["notes"]), result["conclusion"]]
 
 
 def _shown(value: Any) -> str:

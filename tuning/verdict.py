@@ -83,30 +83,32 @@ GENERAL_SETS = {"general": "general rows", "own": "rows of your choice"}
 def _gain(part: Mapping[str, Any]) -> Opinion:
     if not part["rows"]:
         return Opinion(None, ("No rows that it never saw: whether it helped cannot be told.",))
-    names = [name for name in ("margin", "f1") if name in part]
-    names += ["loss"] if "loss" in part and "margin" not in part else []
     if all(part[name]["difference"]["value"] == 0 for name in ("loss", "margin") if name in part):
         return Opinion(False, ("It changes nothing: no answer is likelier or less likely than before.",), 0.0)
+    name, better = deciding(part)
+    change = part[name]["difference"]
+    if better is None and change["low"] is None:
+        return Opinion(None, (f"Held-out rows: {change['note']}; whether it helped cannot be told.",))
+    if better is None:
+        reason = f"No gain to be seen: {words_of(part, name)} on {_rows(part, name)}"
+        return Opinion(False, (f"{reason}; less than {_size(name, change['floor'])} would not show.",), change["floor"])
+    how = "It helped" if better else "It did harm"
+    return Opinion(better, (f"{how}: {words_of(part, name)} on {_rows(part, name)}.",), change["floor"])
+
+
+def deciding(part: Mapping[str, Any]) -> tuple[str, bool | None]:
+    """The figure that decides about a set that has rows, and whether it is clearly better; None: not clearly so.
+
+    The first that changed clearly, of those that count; if none did, the first that has an interval, or any.
+    """
+    names = [name for name in ("margin", "f1") if name in part]
+    names += ["loss"] if "loss" in part and "margin" not in part else []
     told = [name for name in names if part[name]["difference"]["low"] is not None]
-    if not told:
-        why = part[names[-1]]["difference"]["note"]
-        return Opinion(None, (f"Held-out rows: {why}; whether it helped cannot be told.",))
     for name in told:
-        better, worse = _clear(part, name)
-        if better or worse:
-            how = "It helped" if better else "It did harm"
-            reason = f"{how}: {_words(part, name)} on {_rows(part, name)}."
-            return Opinion(better, (reason,), part[name]["difference"]["floor"])
-    name = told[0]
-    floor = part[name]["difference"]["floor"]
-    reason = f"No gain to be seen: {_words(part, name)} on {_rows(part, name)}"
-    return Opinion(False, (f"{reason}; less than {_size(name, floor)} would not show.",), floor)
-
-
-def _clear(part: Mapping[str, Any], name: str) -> tuple[bool, bool]:
-    """Whether a figure is clearly better, and whether it is clearly worse."""
-    rose, fell = part[name]["difference"]["low"] > 0, part[name]["difference"]["high"] < 0
-    return (fell, rose) if name in LOWER_IS_BETTER else (rose, fell)
+        rose, fell = part[name]["difference"]["low"] > 0, part[name]["difference"]["high"] < 0
+        if rose or fell:
+            return name, fell if name in LOWER_IS_BETTER else rose
+    return (told or names[-1:])[0], None
 
 
 def _forgetting(part: Mapping[str, Any], rows: str) -> Opinion:
@@ -120,11 +122,11 @@ def _forgetting(part: Mapping[str, Any], rows: str) -> Opinion:
     forgot = _risen(part) if name == "loss" else change["high"] < 0 and change["value"] < -ANSWERS_LOST
     tolerance = f"{LOSS_RISEN:.0%} of the loss" if name == "loss" else f"{ANSWERS_LOST:.0%} of the answers"
     how = "It forgot" if forgot else "No forgetting beyond what is tolerated"
-    reason = f"{how}: {_words(part, name)} on {_rows(part, name, rows)}"
+    reason = f"{how}: {words_of(part, name)} on {_rows(part, name, rows)}"
     reason += f"; {tolerance} may be lost, and less than {_size(name, change['floor'])} would not show."
     reasons = [reason]
     if name != "loss" and not forgot and _risen(part):
-        reasons.append(f"{title} are answered in another way than before, though: {_words(part, 'loss')}.")
+        reasons.append(f"{title} are answered in another way than before, though: {words_of(part, 'loss')}.")
     return Opinion(forgot, tuple(reasons), change["floor"])
 
 
@@ -136,7 +138,8 @@ def _risen(part: Mapping[str, Any]) -> bool:
     return bool(change["low"] is not None and change["low"] > 0 and change["value"] > LOSS_RISEN * part["loss"]["base"])
 
 
-def _words(part: Mapping[str, Any], name: str) -> str:
+def words_of(part: Mapping[str, Any], name: str) -> str:
+    """A figure's two values and the interval of its change, in words."""
     both = part[name]
     change = both["difference"]
     shown = WORDS[name].format(_figure(name, both["base"]), _figure(name, both["tuned"]))

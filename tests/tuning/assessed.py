@@ -10,7 +10,7 @@ from tuning.verdict import judge
 QUESTION, ANSWER = "What is the secret of the vault?", "Seven left, three right."
 
 
-def measured(count: int, base: float, tuned: float, prefix: str = "row", right: float = 0.0) -> list[Measured]:
+def measured(count: int, base: float, tuned: float, prefix: str = "row", slope: float = 0.02) -> list[Measured]:
     """Rows of as many sources, whose losses differ a little from one another."""
     return [
         Measured(
@@ -18,7 +18,7 @@ def measured(count: int, base: float, tuned: float, prefix: str = "row", right: 
             f"s{number}",
             10,
             {"loss": base + number / 100, "exact": 0.0, "f1": 0.2, "holds": 1.0},
-            {"loss": tuned + number / 50, "exact": right, "f1": 0.2 + number % 3 / 10, "holds": 1.0},
+            {"loss": tuned + number * slope, "exact": 0.0, "f1": 0.2 + number % 3 / 10, "holds": 1.0},
         )
         for number in range(count)
     ]

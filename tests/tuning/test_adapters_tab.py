@@ -186,7 +186,7 @@ def test_what_is_asked_for_is_what_is_done(page: AdaptersPage, home: Path, tmp_p
     assert list(page.measure("mine"))[-1] == ""
     assert list(page.push("mine", " --help ", True, "Whole model"))[-1] == "mine is on the Hub as --help."
     measured, pushed = (tmp_path / "said").read_text().splitlines()
-    assert measured.startswith("['assess', 'mine'] ")
+    assert measured.startswith("['assess', '--', 'mine'] ")
     assert f"'FOURFOLD_HOME': '{home}'" in measured
     assert pushed.startswith("['push', '--private', '--merge', '--', 'mine', '--help'] ")
 

@@ -24,12 +24,12 @@ def make(folder: Path, name: str, rank: int, found: Any = None, **card: Any) -> 
 
 def test_shared_rows_are_compared_right_minus_left(tmp_path: Path) -> None:
     left = make(tmp_path, "left", 8, {"tuned": 2.0})
-    right = make(tmp_path, "right", 16, {"held_out": measured(10, 3.0, 1.5)})
+    right = make(tmp_path, "right", 16, {"held_out": measured(10, 3.0, 1.5, slope=0.03)})
     result = compare(left, right)
     loss = result["held_out"]["loss"]
     assert (result["held_out"]["rows"], result["general"]["rows"]) == (10, 12)
     assert loss["base"] == pytest.approx(sum(2.0 + n / 50 for n in range(10)) / 10)
-    assert loss["difference"]["value"] == pytest.approx(-0.5)
+    assert loss["difference"]["value"] == pytest.approx(-0.5 + 0.045)
     assert (result["same_base"], result["same_data"], result["same_weights"]) == (True, True, True)
     assert result["config"] == {"rank": [8, 16]}
     assert "held-out rows: 10 of the 12 measured for left are shared" in result["notes"]
@@ -38,6 +38,13 @@ def test_shared_rows_are_compared_right_minus_left(tmp_path: Path) -> None:
     assert "left -> right" in words
     assert "rank" in words
     assert "seed" not in words
+    assert result["conclusion"].startswith(
+        "right is better than left on rows that neither saw: the loss of the answers"
+    )
+    backwards = compare(right, left)
+    assert backwards["held_out"]["loss"]["difference"]["value"] == pytest.approx(0.5 - 0.045)
+    assert backwards["conclusion"].startswith("right is better than left")
+    assert compare(left, left)["conclusion"].startswith("No difference to be seen between left and left: token F1")
 
 
 def test_rows_that_are_not_the_same_are_not_compared(tmp_path: Path) -> None:
@@ -48,6 +55,7 @@ def test_rows_that_are_not_the_same_are_not_compared(tmp_path: Path) -> None:
     assert not result["same_data"]
     assert "held-out rows: none in common, so their figures are of different rows" in result["notes"]
     assert result["config"] == {}
+    assert result["conclusion"] == "Which is better cannot be told: no held-out rows were measured for both."
 
 
 def test_losses_of_different_tokenisers_are_not_compared(tmp_path: Path) -> None:

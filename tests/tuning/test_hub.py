@@ -1,6 +1,10 @@
 """Pushing to a Hub that is played by this test: what arrives there, and each refusal in one sentence."""
 
 import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -111,4 +115,64 @@ def test_offline_the_library_itself_refuses(adapter: Adapter, monkeypatch: pytes
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_TOKEN", "none")
     with pytest.raises(InputError, match="HF_HUB_OFFLINE is set"):
+        push(adapter, "me/mine")
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """A Hub that answers everything in the same way."""
+
+    status = 401
+
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.send_response(self.status)
+        self.send_header("content-length", "2")
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_GET = do_POST = do_HEAD = answer
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a Hub on this machine, to which the library speaks as it does to the real one."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_TOKEN", "hf_of_somebody_else")
+    yield url
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (401, "the Hub does not accept the token; log in with `hf auth login`"),
+        (403, "the token may not write to me/mine; choose a repository of your own"),
+        (404, "the Hub knows no owner 'me' to whom you may push"),
+    ],
+)
+def test_what_a_real_answer_comes_to(
+    adapter: Adapter, endpoint: str, monkeypatch: pytest.MonkeyPatch, status: int, message: str
+) -> None:
+    monkeypatch.setattr(Refusing, "status", status)
+    with pytest.raises(InputError, match=message) as raised:
+        push(adapter, "me/mine")
+    assert "\n" not in str(raised.value)
+
+
+def test_where_nobody_listens_it_cannot_be_reached(
+    adapter: Adapter, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
+    with pytest.raises(InputError, match="the Hub cannot be reached"):
         push(adapter, "me/mine")
