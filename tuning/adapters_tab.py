@@ -213,10 +213,9 @@ def _actions(page: AdaptersPage, chooser: gr.Radio, shown: list[Any]) -> None:
         form = gr.Radio(list(FORMS), value="PEFT adapter", label="As")
         download = gr.Button("Download", min_width=150)
         file = gr.DownloadButton(visible="hidden", elem_id="adapter-file")
-        with gr.Row(equal_height=True):
-            repo = gr.Textbox(label="Repository on the Hugging Face Hub", placeholder="owner/name", min_width=220)
-            private = gr.Checkbox(True, label="Private", min_width=100)
-            upload = gr.Button("Push to the Hub", min_width=150)
+        repo = gr.Textbox(label="Repository on the Hugging Face Hub", placeholder="owner/name")
+        private = gr.Checkbox(True, label="Private")
+        upload = gr.Button("Push to the Hub", min_width=150)
     slow: dict[str, Any] = {"concurrency_id": "adapters", "concurrency_limit": 1, "api_visibility": "private"}
     measured = measure.click(page.measure, [chooser, own], status, **slow)
     renamed = gr.on([name.click, new.submit], page.rename, [chooser, new], chooser, api_visibility="private")

@@ -62,7 +62,7 @@ def _described(adapter: Adapter, found: Mapping[str, Any] | None) -> dict[str, A
 
 
 def _differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, list[Any]]:
-    names = [*left, *(name for name in right if name not in left)]
+    names = [name for name in dict.fromkeys([*left, *right]) if name != "assess"]  # which is no hyperparameter
     return {name: [left.get(name), right.get(name)] for name in names if left.get(name) != right.get(name)}
 
 
