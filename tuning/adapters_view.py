@@ -14,6 +14,7 @@ TITLES = {
     "held_out": "On rows that it never saw",
     "general": "What it forgot: general rows",
     "own": "What it forgot: rows of your choice",
+    "both": "What it forgot: both together",
 }
 POINTS = 400
 """Points of a curve: more than the plot has pixels for would only be sent and not be seen."""

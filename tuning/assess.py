@@ -100,6 +100,8 @@ def assess(
         "rows": {kind: [vars(one) for one in mine] for kind, mine in measured.items()},
         "seconds": round(time.perf_counter() - began, 1),
     }
+    if "own" in measured:  # more rows show a smaller loss
+        found["both"] = summary([*measured["general"], *measured["own"]])
     found["verdict"] = judge(found).as_json()
     _write(adapter.path / ASSESSMENT, found)
     return found

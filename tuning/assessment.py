@@ -9,7 +9,12 @@ from tuning.adapters import Adapter
 
 ASSESSMENT = "assessment.json"
 SCHEMA = 1
-SETS = {"held_out": "held-out rows", "general": "general rows", "own": "rows of your choice"}
+SETS = {
+    "held_out": "held-out rows",
+    "general": "general rows",
+    "own": "rows of your choice",
+    "both": "general rows and rows of your choice",
+}
 """The sets that are measured, and what they are called."""
 
 FIGURES = {

@@ -9,7 +9,7 @@ The rule:
 2. It forgot where, on general rows, fewer answers hold an accepted one, by an interval that excludes zero and by more
    than the tolerance of `ANSWERS_LOST`; where no general row has a short answer, where their loss rose so, by more than
    `LOSS_RISEN` of the base's. The loss alone would call a change of voice forgetting. General rows of the user's own
-   choice count in the same way as those of the program.
+   choice count in the same way as those of the program, each for themselves and both together.
 3. Keep: it helped and did not forget. Don't keep: otherwise. Not measured: where an interval that the rule needs is
    not to be had.
 
@@ -77,7 +77,11 @@ def judge(found: Mapping[str, Any]) -> Verdict:
     return Verdict(verdict, reasons, {kind: opinion.floor for kind, opinion in opinions.items()}, tolerance)
 
 
-GENERAL_SETS = {"general": "general rows", "own": "rows of your choice"}
+GENERAL_SETS = {
+    "general": "general rows",
+    "own": "rows of your choice",
+    "both": "general rows and rows of your choice",
+}
 
 
 def _gain(part: Mapping[str, Any]) -> Opinion:

@@ -119,7 +119,7 @@ def test_an_adapter_without_test_rows_is_measured_on_general_ones(
 ) -> None:
     found = assess(base, make(base, tiny_base_path, tmp_path, None), GENERAL, own=GENERAL[:2], limits=LIMITS)
     assert found["held_out"]["rows"] == 0
-    assert (found["general"]["rows"], found["own"]["rows"]) == (9, 2)
+    assert (found["general"]["rows"], found["own"]["rows"], found["both"]["rows"]) == (9, 2, 11)
     assert found["verdict"]["verdict"] == "not measured"
     assert "its test rows were not kept with it" in found["notes"][0]
 

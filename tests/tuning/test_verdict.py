@@ -100,6 +100,13 @@ def test_rows_of_the_users_choice_can_show_forgetting_too() -> None:
     assert found.noise_floor == pytest.approx({"held_out": 0.2, "general": 0.1, "own": 0.1})
 
 
+def test_what_neither_set_shows_alone_both_may_show_together() -> None:
+    vague, clear = part(holds=figure(0.6, -0.3, 0.05)), part(holds=figure(0.6, -0.2, -0.05))
+    found = judge({"held_out": part(loss=BETTER_LOSS), "general": vague, "own": vague, "both": clear})
+    assert found.verdict == DROP
+    assert found.reasons[3].startswith("It forgot: ")
+
+
 def test_noise_is_kept_in_at_most_one_case_of_twenty() -> None:
     """What an adapter that changes answers without making them better or worse gets, 400 times over."""
     random = np.random.default_rng(7)
