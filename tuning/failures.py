@@ -1,12 +1,20 @@
 """What a run ended of, by its common name and with the next step."""
 
 import errno
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tuning.errors import InputError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-FULL_WORDS = ("No space left", "Disk quota exceeded", "file write failed", "PytorchStreamWriter failed")
+FULL_WORDS = (
+    "No space left",
+    "Disk quota exceeded",
+    # torch's zip writer, which does not say why it could not write
+    "file write failed",
+    "PytorchStreamWriter failed",
+    "inline_container.cc",
+)
 MEMORY_WORDS = ("out of memory", "not enough memory", "Cannot allocate memory")
 
 
@@ -28,7 +36,7 @@ def name_failure(error: BaseException, begun: bool = False) -> Failure:
     first = text.splitlines()[0] if text else type(error).__name__
     if isinstance(error, Diverged):
         return Failure(f"not a number: {first}", resumable=False)
-    if _is_full(error) or (error.__cause__ and _is_full(error.__cause__)):
+    if any(map(_is_full, _chain(error))):
         return Failure("disk full: make room on it", resumable=True)
     if isinstance(error, InputError):
         return Failure(first, resumable=begun)
@@ -36,6 +44,15 @@ def name_failure(error: BaseException, begun: bool = False) -> Failure:
         advice = "close other programs, or begin anew with a smaller batch_size or max_length"
         return Failure(f"out of memory: {advice}", resumable=True)
     return Failure(f"{type(error).__name__}: {first}; the whole message is in events.jsonl of the run", resumable=True)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what led to it: what closes a file that could not be written often complains in words of its own."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        yield error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
 
 
 def _is_full(error: BaseException) -> bool:

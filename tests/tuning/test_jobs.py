@@ -415,7 +415,7 @@ def full_behind(error: Exception) -> Exception:
     ("error", "reason"),
     [
         (OSError(28, "No space left on device"), "disk full: make room on it; nothing of it was saved"),
-        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64: file write failed"), "disk full"),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0"), "disk full: make room"),
         (MemoryError(), "out of memory: close other programs, or begin anew with a smaller batch_size"),
         (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."), "out of memory"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out of memory"),
