@@ -47,7 +47,7 @@ def name_failure(error: BaseException, begun: bool = False) -> Failure:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what led to it: what closes a file that could not be written often complains in words of its own."""
+    """The error and what led to it: whoever closes a file that could not be written complains in words of its own."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         yield error

@@ -78,9 +78,11 @@ def doing(job: Job) -> str:
         return "trying learning rates"
     if "resumed" in kinds:
         return f"going on from step {next(event['step'] for event in events if event.get('event') == 'resumed')}"
-    if "estimate" in kinds or "start" in kinds:
+    if "estimate" in kinds:
         return "measuring the base model before the first step"
-    return str(next((event["text"] for event in reversed(events) if event.get("event") == "note"), "starting"))
+    if "start" in kinds:
+        return "timing a few steps"
+    return str(next((event["text"] for event in reversed(events) if event.get("event") == "note"), ""))
 
 
 def stage(job: Job, now: float | None = None) -> str:

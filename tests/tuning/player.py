@@ -1,7 +1,7 @@
 """A worker that only plays a trainer, so that runs in turn take no seconds: `python -m tests.tuning.player FOLDER`.
 
-It takes the run as the real worker does, then does what the name of the adapter begins with: work, wait, hang, print or
-die. For `stuck`, it is the real worker, which hangs.
+It takes the run as the real worker does, then does what the name of the adapter begins with: work, wait, hang, print,
+die or be brief. For `stuck`, it is the real worker, which hangs.
 """
 
 import os
@@ -31,6 +31,8 @@ def play(folder: Path) -> int | None:
     deed = job.name.split("-")[0]
     if deed == "hang":
         time.sleep(600)
+    if deed == "brief":
+        time.sleep(0.05)
     if deed == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if deed == "print":

@@ -1,6 +1,7 @@
 """Runs as folders: what killed, hanging, diverging and stopped trainers look like to a page that reads the disk."""
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -184,6 +185,30 @@ def test_runs_take_turns_in_the_order_of_their_coming(home: Path, rows: Path) ->
     assert times == sorted(times)
     story = ["stopped", "queued", "begin", "step", "done"]
     assert [event["event"] for event in read_job(jobs[2].path).events] == story
+
+
+PUMPS = """
+import sys, time
+from pathlib import Path
+from tuning import queue
+from tuning.jobs import list_jobs
+queue.WORKER = "tests.tuning.player"
+home = Path(sys.argv[1])
+while any(job.active for job in list_jobs(home)):
+    queue.pump(home)
+"""
+
+
+def test_however_many_start_runs_at_once_one_works_at_a_time_and_each_once(home: Path, rows: Path) -> None:
+    """Every page of every reader starts what is next; so do commands and runs that end."""
+    jobs = [create_job(home, rows, f"brief-{number}", SHORT, None) for number in range(8)]
+    pumps = [subprocess.Popen([sys.executable, "-c", PUMPS, str(home)]) for _ in range(4)]
+    assert [process.wait(120) for process in pumps] == [0] * 4
+    worked = []
+    for job in map(read_job, [job.path for job in jobs]):
+        assert [event["event"] for event in job.events] == ["begin", "step", "done"]
+        worked.append((job.last("begin")["time"], job.last("done")["time"]))
+    assert all(done <= begun for (_, done), (begun, _) in itertools.pairwise(worked))
 
 
 @pytest.mark.usefixtures("played")

@@ -183,10 +183,12 @@ def test_what_a_run_does_between_steps_is_said(job: Job) -> None:
     def doing() -> str:
         return progress.doing(read_job(job.path))
 
-    assert doing() == "starting"
+    assert doing() == ""
     append(job, event("note", 0.0, text="Loading the model"))
     assert doing() == "Loading the model"
     append(job, event("start", 0.0))
+    assert doing() == "timing a few steps"
+    append(job, event("estimate", 0.0, seconds=1.0))
     assert doing() == "measuring the base model before the first step"
     append(job, event("resumed", 0.0, step=3))
     assert doing() == "going on from step 3"
