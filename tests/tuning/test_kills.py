@@ -166,7 +166,9 @@ def test_kill_9_at_thirty_random_moments(
             nursery.start_app()
         elif is_alive(job.path):
             with contextlib.suppress(psutil.NoSuchProcess):
-                psutil.Process(owner(job.path)["pid"]).kill()
+                trainer = psutil.Process(owner(job.path)["pid"])
+                trainer.kill()
+                trainer.wait(30)
                 killed["trainer"] += 1
         job = wait_until(job, "starting", "running", "done", "failed")
         if job.state == "failed":
