@@ -53,15 +53,14 @@ class RowsPage:
         slots = [Slot.of(values[at : at + SLOT_FIELDS]) for at in range(0, len(values), SLOT_FIELDS)]
         return recipe_of(paths_of(source, files, pasted, hub, folder), slots, replay)
 
-    def inspect(self, max_length: Any, batch_size: Any, *rows: Any) -> str:
+    def inspect(self, max_length: Any, batch_size: Any, seed: Any, *rows: Any) -> str:
         """The report by row, before anything starts."""
         from tuning.dialogues import load
         from tuning.preview import first_batch
 
         try:
-            config = TrainConfig(
-                max_length=_whole(max_length, "max_length"), batch_size=_whole(batch_size, "batch_size")
-            )
+            given = {"max_length": max_length, "batch_size": batch_size, "seed": seed}
+            config = TrainConfig(**{name: _whole(value, name) for name, value in given.items()})
             with tempfile.TemporaryDirectory() as folder:
                 recipe = self.recipe(rows, Path(folder))
                 recipe.rows()  # what is wrong with a file is told before the tokenizer is looked for
@@ -99,10 +98,10 @@ class RowsPart:
     changes: list[Any]
     """After these, the report is of other rows."""
 
-    def report(self, max_length: Any, batch_size: Any) -> None:
-        """Build the place of the report, which is on rows of this length, and show it when the button is clicked."""
+    def report(self, max_length: Any, batch_size: Any, seed: Any) -> None:
+        """Build the place of the report, for these settings, and show it when the button is clicked."""
         report = gr.HTML(padding=False)
-        given = [max_length, batch_size, *self.inputs]
+        given = [max_length, batch_size, seed, *self.inputs]
         self.look.click(self.page.inspect, given, report, api_visibility="private")
         gr.on(self.changes, lambda: "", None, report, queue=False, api_visibility="private")
 

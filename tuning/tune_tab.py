@@ -123,7 +123,7 @@ def _controls(page: TunePage) -> None:
                 start = gr.Button("Start training", variant="primary", min_width=170)
                 ask = gr.Button("How long will it take?", min_width=170)
             foreseen = gr.HTML(padding=False, min_height=0)
-    rows.report(form.value("max_length"), form.value("batch_size"))
+    rows.report(*map(form.value, ("max_length", "batch_size", "seed")))
     given = [*form.inputs, *rows.inputs]
     start.click(page.start, [name, *given], None, api_visibility="private")
     ask.click(page.foresee, given, foreseen, concurrency_limit=1, api_visibility="private")

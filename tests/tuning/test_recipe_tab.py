@@ -55,7 +55,7 @@ def test_the_report_counts_and_escapes(page: RowsPage, tmp_path: Path) -> None:
         {"prompt": "a", "response": ""},
         {"prompt": f"{nasty}.", "response": f"{nasty}?", "split": "test", "source": nasty},
     )
-    shown = page.inspect(512, 8, *chosen(SOURCES[1], [path]))
+    shown = page.inspect(512, 8, 0, *chosen(SOURCES[1], [path]))
     assert "<b>2</b> of 3 rows of r.jsonl are used" in shown
     assert "Left out: 1" in shown
     assert "<td>line 2</td><td>the response is empty</td>" in shown
@@ -66,7 +66,7 @@ def test_the_report_counts_and_escapes(page: RowsPage, tmp_path: Path) -> None:
 
 
 def test_the_sample_rows_are_whole(page: RowsPage) -> None:
-    shown = page.inspect(1024, 4, *chosen(SOURCES[0]))
+    shown = page.inspect(1024, 4, 0, *chosen(SOURCES[0]))
     assert "Left out" not in shown
     assert f"of {len(SAMPLE.read_text().splitlines())} rows" in shown
     assert "(4 rows)" in shown
@@ -98,7 +98,7 @@ def test_the_sample_rows_are_whole(page: RowsPage) -> None:
 )
 def test_bad_input_is_a_message(page: RowsPage, rows: list[Any], length: Any, message: str) -> None:
     with pytest.raises(gr.Error, match=message):
-        page.inspect(length, 8, *rows)
+        page.inspect(length, 8, 0, *rows)
 
 
 def test_columns_are_offered_where_rows_are_not_recognised(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_what_is_chosen_for_each_table_becomes_the_recipe(page: RowsPage, tmp_pa
 
 def test_pasted_rows_are_read(page: RowsPage) -> None:
     text = "prompt\tresponse\n" + "".join(f"What is {n}?\tIt is {n}.\n" for n in range(12))
-    assert "of 12 rows of pasted.tsv" in page.inspect(512, 8, *chosen(SOURCES[2], None, text))
+    assert "of 12 rows of pasted.tsv" in page.inspect(512, 8, 0, *chosen(SOURCES[2], None, text))
 
 
 def test_every_table_gets_its_slot_and_the_others_are_hidden(page: RowsPage, tmp_path: Path) -> None:
