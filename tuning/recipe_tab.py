@@ -59,8 +59,11 @@ class RowsPage:
         from tuning.preview import first_batch
 
         try:
-            given = {"max_length": max_length, "batch_size": batch_size, "seed": seed}
-            config = TrainConfig(**{name: _whole(value, name) for name, value in given.items()})
+            config = TrainConfig(
+                max_length=_whole(max_length, "max_length"),
+                batch_size=_whole(batch_size, "batch_size"),
+                seed=_whole(seed, "seed"),
+            )
             with tempfile.TemporaryDirectory() as folder:
                 recipe = self.recipe(rows, Path(folder))
                 recipe.rows()  # what is wrong with a file is told before the tokenizer is looked for
@@ -128,8 +131,9 @@ def rows_part(page: RowsPage) -> RowsPart:
         queue=False,
         api_visibility="private",
     )
-    changes = [source.input, files.upload, files.clear, files.delete, pasted.blur]
-    gr.on(changes, page.offers, [source, files, pasted], shown, api_visibility="private")
+    changes = [source.input, files.upload, files.clear, files.delete, pasted.change]
+    # As soon as rows are pasted, not when the box is left: what appears then would push the button from under a click.
+    gr.on(changes, page.offers, [source, files, pasted], shown, trigger_mode="always_last", api_visibility="private")
     fields = [part for slot in slots for part in slot[SHOWN_FIELDS:]]
     return RowsPart(page, [source, files, pasted, hub, replay, *fields], look, changes)
 

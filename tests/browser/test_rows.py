@@ -27,6 +27,7 @@ def test_columns_and_templates_are_chosen_and_the_report_shows_what_is_learnt(
     expect(page.get_by_label("Answer").first).to_have_value("Antwort")
     page.get_by_label("Read").nth(1).click()
     page.get_by_role("option", name="Template: rating").click()
+    expect(page.get_by_label("Response").first).to_have_value("{{ rating }}")
     page.get_by_label("Response").first.fill("{{ stars }} stars")
     page.get_by_role("button", name="Look at the rows").click()
     report = page.locator("[role=status]", has_text="rows of faq.csv + reviews.csv are used")
@@ -45,7 +46,10 @@ def test_pasted_rows_are_looked_at(visit: Visit, app: RunningApp) -> None:
     page.goto(app.url + "tune")
     page.get_by_label("Pasted text").check()
     rows = [json.dumps({"prompt": f"What is {n}?", "response": f"It is {n}."}) for n in range(12)]
+    expect(page.get_by_label("Pasted rows")).to_be_visible()
+    page.wait_for_timeout(1000)  # a box is not listened to in the very moment in which it appears
     page.get_by_label("Pasted rows").fill("\n".join(rows))
+    expect(page.get_by_text("columns: prompt, response")).to_be_visible()
     page.get_by_role("button", name="Look at the rows").click()
     expect(page.get_by_text("12 of 12 rows of pasted.jsonl are used", exact=False)).to_be_visible(timeout=60_000)
     expect(page.get_by_text("cannot be measured", exact=False).first).to_be_visible()
