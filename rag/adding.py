@@ -1,14 +1,16 @@
 """Files into a store, one bad file never stopping the rest."""
 
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .chunks import Chunk, split
-from .documents import EXTENSIONS, Document, content_hash, media_type, read_document
+from .documents import EXTENSIONS, Document, content_hash, media_type
 from .embedder import Embedder
 from .errors import InputError
+from .reading import READER
 from .store import Store
 
 Source = tuple[str, bytes | Path]
@@ -16,6 +18,9 @@ Source = tuple[str, bytes | Path]
 
 Progress = Callable[[str, str, str], None]
 """Called with each file's name, outcome ("added", "updated", "unchanged", "failed") and reason or ""."""
+
+MOST_BYTES = 200 << 20
+"""Size of the largest file that is read."""
 
 _TOGETHER = 64  # chunks embedded together: enough that batches hold texts of like length, few enough to see progress
 
@@ -64,20 +69,14 @@ class Adder:
         """Read, chunk, embed and store. Each document is stored whole or not at all."""
         started = time.perf_counter()
         for name, source in files:
-            data = self._read(name, source)
-            if data is not None:
-                self._take(name, data)
+            try:
+                self._take(name, source if isinstance(source, bytes) else _bytes_of(name, source))
+            except InputError as error:
+                self._report("failed", name, str(error))
             if sum(len(chunks) for _, chunks, _ in self._waiting) >= _TOGETHER:
                 self._store_waiting()
         self._store_waiting()
         return AddReport(**self._outcomes, chunks=self._chunks, seconds=round(time.perf_counter() - started, 3))
-
-    def _read(self, name: str, source: bytes | Path) -> bytes | None:
-        try:
-            return source if isinstance(source, bytes) else source.read_bytes()
-        except OSError as error:
-            self._report("failed", name, f"{name} cannot be read ({error.strerror or error}); check the path.")
-            return None
 
     def _take(self, name: str, data: bytes) -> None:
         digest = content_hash(data)
@@ -87,15 +86,11 @@ class Adder:
         if held == digest:
             self._report("unchanged", name)
             return
-        try:
-            kind = media_type(name, data)
-            if self._store.point(name, digest, kind):
-                self._report("unchanged" if held is None else "updated", name, "this content is held already")
-                return
-            document = read_document(name, data)
-        except InputError as error:
-            self._report("failed", name, str(error))
+        kind = media_type(name, data)
+        if self._store.point(name, digest, kind):
+            self._report("unchanged" if held is None else "updated", name, "this content is held already")
             return
+        document = READER.read(name, data)
         chunks = split(document, self._embedder.tokenizer, self._embedder.limit)
         self._waiting.append((document, chunks, held is not None))
 
@@ -115,6 +110,18 @@ class Adder:
     def _report(self, outcome: str, name: str, reason: str = "") -> None:
         self._outcomes[outcome].append({"path": name, "reason": reason} if reason else {"path": name})
         self._progress(name, outcome, reason)
+
+
+def _bytes_of(name: str, path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a device or a pipe may never end
+            raise InputError(f"{name} is no file; give files or folders.")
+        if status.st_size > MOST_BYTES:
+            raise InputError(f"{name} has {status.st_size >> 20} MB, and {MOST_BYTES >> 20} are read; split it.")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{name} cannot be read ({error.strerror or error}); check the path.") from error
 
 
 def _remark(document: Document) -> str:

@@ -33,6 +33,9 @@ EXTENSIONS = {
 }
 """What is read. A name without an extension is taken for plain text."""
 
+MOST_CHARACTERS = 10_000_000
+"""Length of the longest text that is taken, some 4,000 pages: its chunks are made in memory, all at once."""
+
 _BOMS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -45,6 +48,7 @@ _CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 _ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*$")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _HYPHEN = re.compile(r"[\ufffe\x02\xad]\n?")
 
 _pdfium = threading.Lock()  # PDFium keeps global state and may be entered by one thread at a time
@@ -117,6 +121,10 @@ def read_document(name: str, data: bytes) -> Document:
     text, pages, headings = _READERS[kind](name, data)
     if not text.strip():
         raise InputError(f"{name} holds no text; give a file that does.")
+    if len(text) > MOST_CHARACTERS:
+        millions = f"{len(text) / 1e6:.1f} million characters, and {MOST_CHARACTERS / 1e6:.0f} million are taken"
+        raise InputError(f"{name} holds {millions}; split it.")
+    text = _SURROGATE.sub("\ufffd", text)  # half a character, which no file can hold
     return Document(name, text, content_hash(data), kind, pages, headings)
 
 
