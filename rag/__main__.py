@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InputError
+from .fusion import KINDS, WEIGHT, Fusion
 from .library import Library
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def list_documents(options: argparse.Namespace) -> int:
 
 def search(options: argparse.Namespace) -> int:
     """Print the best passages for a question."""
-    hits = _index(options, make=False).search(options.question, options.k, options.mode)
+    hits = _index(options, make=False).search(options.question, options.k, options.mode, _fusion(options))
     if options.json:
         rows = [asdict(hit) for hit in hits]
         print(json.dumps({"query": options.question, "mode": options.mode, "hits": rows}))
@@ -113,7 +114,7 @@ def evaluate(options: argparse.Namespace) -> int:
             index = Index(folder, Embedder(options.embedder))
         else:
             index = _index(options)
-        figures = figures_of(index, options.corpus, options.queries, options.qrels, options.mode)
+        figures = figures_of(index, options.corpus, options.queries, options.qrels, options.mode, _fusion(options))
     if options.json:
         print(json.dumps(figures))
     else:
@@ -146,6 +147,20 @@ def _index(options: argparse.Namespace, make: bool = True) -> "Index":
 
     home = Path(os.environ.get("FOURFOLD_HOME") or _REPO / "data" / "local")
     return Library(home / "indexes", lambda: Embedder(options.embedder)).open(options.index, make)
+
+
+def _ranking(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--mode", choices=MODES, default="hybrid", help="how to rank (default: hybrid)")
+    sub.add_argument(
+        "--fusion", choices=KINDS, default="scores", help="what hybrid joins of meaning and words (default: scores)"
+    )
+    sub.add_argument(
+        "--weight", type=float, default=WEIGHT, metavar="W", help=f"share of meaning in the scores (default: {WEIGHT})"
+    )
+
+
+def _fusion(options: argparse.Namespace) -> Fusion:
+    return Fusion(options.fusion, options.weight)
 
 
 def _find(index: "Index", wanted: str) -> str:
@@ -200,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("search", search, "find passages for a question", 'search "How long is the warranty?" -k 3')
     sub.add_argument("question")
     sub.add_argument("-k", type=int, default=5, help="number of passages (default: 5)")
-    sub.add_argument("--mode", choices=MODES, default="dense", help="how to rank (default: dense)")
+    _ranking(sub)
     sub = command(
         "attach",
         attach,
@@ -221,7 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.set_defaults(index=None)
     for name in ("corpus", "queries", "qrels"):
         sub.add_argument(f"--{name}", type=Path, required=True, metavar="FILE")
-    sub.add_argument("--mode", choices=MODES, default="dense", help="how to rank (default: dense)")
+    _ranking(sub)
     return parser
 
 

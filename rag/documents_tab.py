@@ -90,7 +90,7 @@ class DocumentsPage:
         try:
             number = min(max(int(k), 1), MOST)
             index = self.library.open(str(name or ""))
-            hits = index.search(str(question or "")[:2000], number, MODES.get(str(mode), "dense"))
+            hits = index.search(str(question or "")[:2000], number, MODES.get(str(mode), "hybrid"))
         except (InputError, TypeError, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from error
         return hits_html(hits, [self._shown(hit.document) for hit in hits])
@@ -157,7 +157,7 @@ def _search_parts() -> tuple[gr.Textbox, gr.Radio, gr.Slider, gr.Button, gr.HTML
     gr.Markdown("## Try a search")
     question = gr.Textbox(label="Question", placeholder="What would you ask these documents?", max_length=2000)
     with gr.Row():
-        mode = gr.Radio(list(MODES), value="By meaning", label="Search", scale=2)
+        mode = gr.Radio(list(MODES), value="Both", label="Search", scale=2)
         k = gr.Slider(1, MOST, 5, step=1, label="Passages", scale=2)
         search = gr.Button("Search", variant="primary", scale=1, min_width=100)
     return question, mode, k, search, gr.HTML(padding=False)

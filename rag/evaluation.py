@@ -8,7 +8,8 @@ from pathlib import Path
 
 from .adding import Source
 from .errors import InputError
-from .index import Index
+from .fusion import Fusion
+from .index import FUSION, Index
 
 _DOCUMENTS = 100  # depth of recall@100
 _CHUNKS = 500  # enough passages that 100 documents are among them, each having a few
@@ -18,7 +19,9 @@ Judgements = dict[str, dict[str, int]]
 """Query id to document id to relevance."""
 
 
-def evaluate(index: Index, corpus: Path, queries: Path, qrels: Path, mode: str) -> dict[str, object]:
+def evaluate(
+    index: Index, corpus: Path, queries: Path, qrels: Path, mode: str, fusion: Fusion = FUSION
+) -> dict[str, object]:
     """Figures over the judged queries: nDCG@10 with linear gain, recall@10, recall@100, MRR@10 (as trec_eval).
 
     The corpus is added to the index first; the best chunk of a document is its rank. Raises InputError for a file
@@ -30,7 +33,7 @@ def evaluate(index: Index, corpus: Path, queries: Path, qrels: Path, mode: str) 
     if not texts:
         raise InputError(f"No query of {queries} is judged in {qrels}; give files of the same data set.")
     index.add(read_corpus(corpus))
-    rankings = {query: _documents(index, text, mode) for query, text in texts.items()}
+    rankings = {query: _documents(index, text, mode, fusion) for query, text in texts.items()}
     figures = score(rankings, judged)
     return {
         **figures,
@@ -65,8 +68,8 @@ def _discounted(gains: Sequence[int]) -> float:
     return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, 1))
 
 
-def _documents(index: Index, query: str, mode: str) -> list[str]:
-    hits = index.search(query, _CHUNKS, mode)
+def _documents(index: Index, query: str, mode: str, fusion: Fusion) -> list[str]:
+    hits = index.search(query, _CHUNKS, mode, fusion)
     return list(dict.fromkeys(hit.document.removesuffix(_SUFFIX) for hit in hits))[:_DOCUMENTS]
 
 

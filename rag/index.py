@@ -13,7 +13,7 @@ from .chunks import SIZE
 from .documents import Document
 from .embedder import Embedder
 from .errors import InputError
-from .fusion import reciprocal_rank_fusion
+from .fusion import Fusion, convex_fusion, reciprocal_rank_fusion
 from .library import STORE
 from .snapshot import Snapshot, StoredDocument
 from .store import Store
@@ -21,15 +21,16 @@ from .vectors import VectorCache
 from .words import WordCache
 
 MODES = ("dense", "bm25", "hybrid")
-MODE = "dense"
-_DEPTH = 100  # ranks of each list that the fusion sees, at least
+MODE = "hybrid"
+FUSION = Fusion()
+_DEPTH = 200  # candidates of each kind that the fusion sees, at least
 
 
 @dataclass(frozen=True)
 class Hit:
     """A passage that was found.
 
-    `score` is what the mode ranks by (cosine, BM25 or fused rank); `cosine` is always the cosine of query and passage.
+    `score` is what the mode ranks by (cosine, BM25 or both fused); `cosine` is always the cosine of query and passage.
     `start` and `end` are offsets into the document's text, `chunk` is the chunk's id, `page` None without pages.
     """
 
@@ -55,7 +56,7 @@ class Index:
         self.embedder = embedder
         self.store = Store(folder / STORE, embedder.identity, f"size {SIZE}")
         self._vectors = VectorCache(folder, self.store.uuid, embedder.dimension)
-        self._words = WordCache()
+        self._words = WordCache(folder, self.store.uuid)
         self._lock = threading.Lock()
 
     def add(self, files: Iterable[Source], progress: Progress | None = None) -> AddReport:
@@ -97,8 +98,10 @@ class Index:
         """Size of the store and its caches."""
         return sum(entry.stat().st_size for entry in os.scandir(self.folder) if entry.is_file())
 
-    def search(self, query: str, k: int = 5, mode: str = MODE) -> list[Hit]:
+    def search(self, query: str, k: int = 5, mode: str = MODE, fusion: Fusion = FUSION) -> list[Hit]:
         """The k best passages for a query, best first; fewer where the index holds fewer or no word matches (bm25).
+
+        `fusion` says how `hybrid` joins the two others.
 
         Raises InputError for an empty query, k below 1 or an unknown mode.
         """
@@ -111,22 +114,28 @@ class Index:
         (vector,) = self.embedder.encode([query], query=True)
         with self.store.snapshot() as snapshot, self._lock:
             self._vectors.follow(snapshot)
-            ids, scores = self._rank(snapshot, query, vector, k, mode)
-            cosines = scores if mode == "dense" else self._vectors.cosines(vector, ids)
+            ids, scores = self._rank(snapshot, query, vector, k, fusion if mode == "hybrid" else mode)
+            cosines = scores if mode == "dense" else self._vectors.cosines(vector, np.array(ids, np.int64)).tolist()
             return _hits(snapshot, ids, scores, cosines)
 
     def _rank(
-        self, snapshot: Snapshot, query: str, vector: np.ndarray, k: int, mode: str
+        self, snapshot: Snapshot, query: str, vector: np.ndarray, k: int, how: str | Fusion
     ) -> tuple[list[int], list[float]]:
-        if mode == "dense":
+        if how == "dense":
             return self._vectors.search(vector, k)
         self._words.follow(snapshot)
-        if mode == "bm25":
-            return self._words.search(query, k)
-        depth = max(k, _DEPTH)
-        dense, _ = self._vectors.search(vector, depth)
-        words, _ = self._words.search(query, depth)
-        return reciprocal_rank_fusion([dense, words], k)
+        words = self._words.scored(query)
+        if not isinstance(how, Fusion):
+            return words.best(k)
+        depth = max(2 * k, _DEPTH)
+        near, _ = self._vectors.search(vector, depth)
+        alike, _ = words.best(depth)
+        if how.kind == "ranks":
+            return reciprocal_rank_fusion([near, alike], k)
+        ids = np.union1d(near, alike).astype(np.int64)
+        fused = convex_fusion(self._vectors.cosines(vector, ids), words.of(ids), how.weight)
+        best = np.lexsort((ids, -fused))[:k]
+        return ids[best].tolist(), fused[best].tolist()
 
 
 def _hits(snapshot: Snapshot, ids: list[int], scores: list[float], cosines: Sequence[float]) -> list[Hit]:

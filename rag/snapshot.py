@@ -57,9 +57,10 @@ class Snapshot:
             vectors[row] = np.frombuffer(blob, np.float32)
         return vectors
 
-    def texts(self) -> list[str]:
-        """What the word search reads of every chunk, in the order of `chunk_ids`."""
-        return [row[0] for row in self._connection.execute("SELECT prefix || text FROM chunks ORDER BY id")]
+    def texts(self, ids: np.ndarray) -> list[str]:
+        """What the word search reads of the chunks, in the order of their ids."""
+        statement = "SELECT prefix || text FROM chunks WHERE id = ?"
+        return [self._connection.execute(statement, (identity,)).fetchone()[0] for identity in ids.tolist()]
 
     def chunks(self, ids: Sequence[int]) -> list[StoredChunk]:
         """The chunks in the order of their ids."""

@@ -51,9 +51,11 @@ class VectorCache:
         cosines, ids = self._index.search(query[None], k)
         return ids[0].tolist(), cosines[0].tolist()
 
-    def cosines(self, query: np.ndarray, ids: list[int]) -> list[float]:
-        """Cosines of the query with the given ids."""
-        return [float(self._index.reconstruct(identity) @ query) for identity in ids]
+    def cosines(self, query: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Cosines of the query with the given ids, float32 (len(ids),)."""
+        if len(ids) == 0:
+            return np.empty(0, np.float32)
+        return np.asarray(self._index.reconstruct_batch(ids) @ query)
 
     def _empty(self) -> faiss.IndexIDMap2:
         return faiss.IndexIDMap2(faiss.IndexFlatIP(self._dimension))

@@ -41,7 +41,7 @@ def test_add_search_list_remove(files: Path, home: Path, capsys: pytest.CaptureF
     assert len(run(capsys, "add", str(files), "--index", "shop")["unchanged"]) == 2  # type: ignore[arg-type]
 
     found = run(capsys, "search", "how long is the warranty", "-k", "1", "--index", "shop")
-    assert (found["query"], found["mode"]) == ("how long is the warranty", "dense")
+    assert (found["query"], found["mode"]) == ("how long is the warranty", "hybrid")
     (hit,) = found["hits"]  # type: ignore[misc]
     assert {"document", "chunk", "text", "score", "cosine", "page", "start", "end"} <= set(hit)
     assert hit["text"] == WARRANTY

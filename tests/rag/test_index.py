@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rag.adding import files_under
 from rag.embedder import Embedder
 from rag.errors import InputError
+from rag.fusion import Fusion
 from rag.index import MODES, Hit, Index
 from rag.snapshot import Snapshot
 
@@ -53,8 +54,23 @@ def test_scores_are_those_of_the_mode(shop: Index) -> None:
     dense, words, hybrid = (shop.search(question, 3, mode) for mode in MODES)
     assert [hit.score for hit in dense] == [hit.cosine for hit in dense] == sorted(h.cosine for h in dense)[::-1]
     assert [hit.text for hit in words] == [HOURS], "only one text shares a word with the question"
-    assert hybrid[0].score == pytest.approx(2 / 61)
-    assert len(hybrid) == 3
+    assert (hybrid[0].text, hybrid[0].score) == (HOURS, pytest.approx(1)), "the best of both"
+    assert [hit.score for hit in hybrid[1:]] == pytest.approx([0.6 * h.cosine / dense[0].cosine for h in dense[1:]])
+    ranks = shop.search(question, 3, "hybrid", Fusion("ranks"))
+    assert [hit.score for hit in ranks] == pytest.approx([2 / 61, 1 / 62, 1 / 63])
+    assert [hit.cosine for hit in ranks] == pytest.approx([hit.cosine for hit in dense])
+
+
+def test_the_weight_moves_hybrid_from_words_to_meaning(shop: Index) -> None:
+    question = "Can I bring the drill back?"
+    for mode, weight in (("bm25", 0.0), ("dense", 1.0)):
+        alone = [hit.text for hit in shop.search(question, 2, mode)]
+        joined = shop.search(question, 2, "hybrid", Fusion(weight=weight))
+        assert [hit.text for hit in joined][: len(alone)] == alone
+    with pytest.raises(InputError, match="give a number from 0"):
+        Fusion(weight=1.1)
+    with pytest.raises(InputError, match="choose one of scores, ranks"):
+        Fusion("votes")
 
 
 def test_words_are_stemmed(shop: Index) -> None:
@@ -215,6 +231,6 @@ def test_any_history_gives_the_results_of_a_fresh_build(
     fresh = Index(folder / "fresh", letters)
     fresh.add(sorted(files.items()))
     assert lived.digest == fresh.digest
-    for mode in ("dense", "bm25"):
+    for mode in MODES:
         one, two = (index.search("apple zebra quiz", 50, mode) for index in (lived, fresh))
         assert same(sorted(one, key=lambda h: (h.document, h.start)), sorted(two, key=lambda h: (h.document, h.start)))

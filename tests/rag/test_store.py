@@ -50,7 +50,7 @@ def test_what_is_put_is_held(store: Store) -> None:
         ids = snapshot.chunk_ids()
         np.testing.assert_array_equal(snapshot.vectors(ids, DIMENSION), vectors)
         assert [stored.chunk for stored in snapshot.chunks(ids.tolist())] == chunks
-        assert snapshot.texts() == ["one", "two"]
+        assert snapshot.texts(ids) == ["one", "two"]
         (listed,) = snapshot.documents()
     assert (listed.name, listed.characters, listed.pages, listed.chunks) == ("a", 7, 1, 2)
 
