@@ -45,7 +45,7 @@ def add(options: argparse.Namespace) -> int:
         raise InputError(f"{missing[0]} does not exist; give files or folders.")
     files = list(files_under(options.paths))
     if not files:
-        raise InputError(f"{options.paths[0]} holds no file that is read; give .txt, .md, .html or .pdf files.")
+        raise InputError(f"{options.paths[0]} holds no file that is read; give documents, tables, books or e-mails.")
     report = _index(options).add(files, _progress(len(files)))
     if options.json:
         print(json.dumps(asdict(report)))

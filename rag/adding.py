@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .chunks import Chunk, split
-from .documents import EXTENSIONS, Document, content_hash, media_type
+from .documents import Document, content_hash
 from .embedder import Embedder
 from .errors import InputError
+from .mediatypes import EXTENSIONS, PDF, PPTX, XLSX, media_type
 from .reading import READER
 from .store import Store
 
@@ -124,6 +125,12 @@ def _bytes_of(name: str, path: Path) -> bytes:
         raise InputError(f"{name} cannot be read ({error.strerror or error}); check the path.") from error
 
 
+_PAGES = {PDF: "page", PPTX: "slide", XLSX: "sheet"}
+
+
 def _remark(document: Document) -> str:
-    blank = document.pages_without_text
-    return f"no text on page {', '.join(map(str, blank))}: scanned pages need OCR" if blank else ""
+    remarks = list(document.remarks)
+    if blank := document.pages_without_text:
+        scans = ": scanned pages need OCR" if document.media_type == PDF else ""
+        remarks.insert(0, f"no text on {_PAGES[document.media_type]} {', '.join(map(str, blank))}{scans}")
+    return "; ".join(remarks)

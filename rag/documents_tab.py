@@ -10,12 +10,13 @@ import gradio as gr
 from .documents_view import STYLE, adding_html, documents_html, hits_html, state_text
 from .errors import InputError
 from .library import Library
+from .mediatypes import EXTENSIONS
 
 if TYPE_CHECKING:
     from .embedder import Embedder
     from .snapshot import StoredDocument
 
-FILE_TYPES = [".txt", ".md", ".markdown", ".html", ".htm", ".pdf"]
+FILE_TYPES = [extension for extension in EXTENSIONS if extension]
 MODES = {"By meaning": "dense", "By words": "bm25", "Both": "hybrid"}
 MOST = 20  # passages of one search
 
@@ -127,7 +128,11 @@ def documents_tab(indexes: Path, embedder: "Callable[[], Embedder]", editable: b
             make = gr.Button("Create", scale=1, min_width=100)
     state = gr.Markdown()
     if editable:
-        upload = gr.File(label="Text, Markdown, HTML or PDF files", file_count="multiple", file_types=[*FILE_TYPES])
+        upload = gr.File(
+            label="PDF, Word, PowerPoint, Excel, CSV, e-mail, EPUB, HTML, Markdown or text files",
+            file_count="multiple",
+            file_types=[*FILE_TYPES],
+        )
         start = gr.Button("Add to the index", variant="primary")
     else:
         gr.Markdown("*This is a public demo: to add or delete documents, run Fourfold on a machine of your own.*")

@@ -4,6 +4,9 @@ import re
 
 from bs4 import BeautifulSoup
 from bs4.element import NavigableString, PageElement, Tag
+from bs4.exceptions import ParserRejectedMarkup
+
+from .errors import InputError
 
 _DROPPED = frozenset(
     ("script", "style", "title", "nav", "noscript", "template", "svg", "math", "canvas", "iframe", "object", "form")
@@ -34,6 +37,14 @@ class _Writer:
             self.pieces.append(piece)
             self.length += len(piece)
         self.gap = ""
+
+
+def page_text(name: str, markup: str) -> tuple[str, list[tuple[int, str, int, int]]]:
+    """As `html_text`. Raises InputError where the markup of the file `name` cannot be parsed."""
+    try:
+        return html_text(markup)
+    except ParserRejectedMarkup as error:
+        raise InputError(f"{name} is not HTML that can be parsed; save the page anew, or its text as .txt.") from error
 
 
 def html_text(markup: str) -> tuple[str, list[tuple[int, str, int, int]]]:

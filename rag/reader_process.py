@@ -36,6 +36,7 @@ def _structure(document: Document) -> dict[str, Any]:
         "media_type": document.media_type,
         "pages": document.pages,
         "headings": [astuple(heading) for heading in document.headings],
+        "remarks": document.remarks,
     }
 
 

@@ -63,6 +63,7 @@ def _document(name: str, text: str, structure: dict[str, Any]) -> Document:
         structure["media_type"],
         tuple(tuple(page) for page in structure["pages"]),
         tuple(Heading(*heading) for heading in structure["headings"]),
+        tuple(structure["remarks"]),
     )
 
 

@@ -3,8 +3,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.chunks import Chunk, split
-from rag.documents import Document, markdown_headings, read_document
+from rag.documents import Document, Heading, read_document
 from rag.embedder import Embedder
+from rag.markdown import markdown_headings
 
 PIECES = st.one_of(
     st.text(max_size=40),
@@ -14,7 +15,9 @@ PIECES = st.one_of(
 
 
 def _document(text: str) -> Document:
-    return Document("a.md", text, "0" * 64, "text/markdown", headings=tuple(markdown_headings(text)))
+    return Document(
+        "a.md", text, "0" * 64, "text/markdown", headings=tuple(Heading(*each) for each in markdown_headings(text))
+    )
 
 
 @settings(max_examples=150, deadline=None)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.documents import HTML, MARKDOWN, PDF, TEXT, read_document
+from rag.documents import read_document
 from rag.errors import InputError
+from rag.mediatypes import HTML, MARKDOWN, PDF, TEXT
 
 MakePdf = Callable[..., bytes]
 
@@ -49,6 +50,22 @@ def test_html_keeps_blocks_and_drops_what_is_not_text() -> None:
     assert document.text == "Return policy\n\nGoods go back within 30 days.\n\nnew\nused\n\na\n  b"
     (heading,) = document.headings
     assert (heading.level, heading.title, document.text[heading.start : heading.end]) == (1, *["Return policy"] * 2)
+
+
+def test_a_page_under_the_name_of_a_word_file_is_read_as_a_page() -> None:
+    document = read_document("old.docx", b"\xef\xbb\xbf\n<html><h1>Fares</h1><p>Two euros.</html>")
+    assert (document.media_type, document.text) == (HTML, "Fares\n\nTwo euros.")
+
+
+def test_a_text_about_pdf_is_no_pdf() -> None:
+    """Any %PDF- in the first kilobyte made a note about the format a damaged PDF."""
+    assert read_document("notes.md", b"Each file begins with %PDF-1.7.").media_type == MARKDOWN
+
+
+def test_a_million_marks_are_read_at_once() -> None:
+    """The pattern that cut the closing # of a heading tried every one of them to the end of the line."""
+    document = read_document("a.md", b"# " + b"#" * 1_000_000 + b" x #\n## two ##\n")
+    assert [heading.title[-2:] for heading in document.headings] == [" x", "wo"]
 
 
 def test_html_without_a_heading_takes_its_title() -> None:
@@ -105,7 +122,20 @@ def test_pdf_is_known_by_its_bytes(make_pdf: MakePdf) -> None:
         ("blank.txt", b" \n\t ", "give a file that does"),
         ("photo.txt", bytes(range(256)) * 20, "convert it"),
         ("nul.txt", b"text with a\x00nul", "convert it"),
-        ("letter.docx", b"PK\x03\x04 something", "convert it"),
+        ("letter.docx", b"PK\x03\x04 something", "download it again"),
+        ("letter.docx", b"PK\x03\x04 word/document.xml, cut off", "download it again"),
+        ("letter.docx", b"Dear madam", "save it anew"),
+        ("letter.txt", b"PK\x03\x04 something", "unpack it"),
+        ("letter.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 Word", "save it as .docx"),
+        (
+            "letter.docx",
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"),
+            "without one",
+        ),
+        ("letter.rtf", b"{\\rtf1 Dear madam}", "convert it"),
+        ("letter.txt", b"{\\rtf1 Dear madam}", "convert it"),
+        ("letter.eml", b"Dear madam, it is raining.", "save it as .txt"),
+        ("photo.png", b"\x89PNG", "convert it"),
         ("odd.html", b"<p>x<![foo[bar]]>y", "save the page anew"),
         ("cut.pdf", b"%PDF-1.4\n1 0 obj\n<<", "download it again"),
         ("fake.pdf", b"this was never a PDF", "download it again"),
