@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -43,18 +44,22 @@ def add(options: argparse.Namespace) -> int:
     missing = [path for path in options.paths if not path.exists()]
     if len(missing) == len(options.paths):
         raise InputError(f"{missing[0]} does not exist; give files or folders.")
-    files = list(files_under(options.paths))
+    left_out: Counter[str] = Counter()
+    files = list(files_under(options.paths, left_out))
     if not files:
         raise InputError(f"{options.paths[0]} holds no file that is read; give documents, tables, books or e-mails.")
-    report = _index(options).add(files, _progress(len(files)))
+    report = _index(options).add(files, *_progress(len(files)))
+    left_out.update(report.left_out)
     if options.json:
-        print(json.dumps(asdict(report)))
+        print(json.dumps({**asdict(report), "left_out": left_out}))
     else:
         for outcome in ("added", "updated", "unchanged", "failed"):
             for entry in getattr(report, outcome):
                 print(f"{outcome:9}  {entry['path']}" + (f"  ({entry['reason']})" if "reason" in entry else ""))
+        if left_out:
+            print("left out   " + ", ".join(f"{count} {kind}" for kind, count in sorted(left_out.items())))
         print(f"{report.chunks} chunks in {report.seconds:.1f} s")
-    if len(report.failed) == len(files):
+    if not (report.added or report.updated or report.unchanged):
         raise InputError(report.failed[0]["reason"])
     return 0
 
@@ -176,9 +181,8 @@ def _find(index: "Index", wanted: str) -> str:
     raise InputError(f"The index holds no document {wanted!r}; `python -m rag list` prints those that it holds.")
 
 
-def _progress(total: int) -> Callable[[str, str, str], None] | None:
-    if not sys.stderr.isatty():
-        return None
+def _progress(total: int) -> tuple[Callable[[str, str, str], None] | None, Callable[[int], None]]:
+    """What shows each file that is done, if anyone looks; and what is told of further ones in archives."""
     done = 0
 
     def show(name: str, outcome: str, reason: str) -> None:
@@ -186,7 +190,11 @@ def _progress(total: int) -> Callable[[str, str, str], None] | None:
         done += 1
         print(f"\r\x1b[K{done}/{total} {outcome}: {Path(name).name}", end="" if done < total else "\n", file=sys.stderr)
 
-    return show
+    def found(more: int) -> None:
+        nonlocal total
+        total += more
+
+    return show if sys.stderr.isatty() else None, found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -207,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--json", action="store_true", help="print one JSON object as the last line")
         return sub
 
-    sub = command("add", add, "add or update files and folders", "add handbook.pdf notes/ --index support")
+    sub = command("add", add, "add or update files, folders, zips", "add handbook.pdf notes/ --index support")
     sub.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     sub = command("remove", remove, "remove documents", "remove handbook.pdf --index support")
     sub.add_argument("documents", nargs="+", metavar="DOC")

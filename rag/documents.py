@@ -15,7 +15,7 @@ from .errors import InputError
 from .html import page_text
 from .mail import read_email
 from .markdown import markdown_headings
-from .mediatypes import CSV, DOCX, EMAIL, EPUB, HTML, MARKDOWN, PDF, PPTX, TEXT, TSV, XLSX, media_type
+from .mediatypes import CSV, DOCX, EMAIL, EPUB, HTML, MARKDOWN, PDF, PPTX, TEXT, TSV, XLSX, ZIP, media_type
 from .outline import Outlined
 from .pdf import read_pdf
 from .slides import read_pptx
@@ -80,6 +80,8 @@ def read_document(name: str, data: bytes) -> Document:
     a type that is not read, without any text, or with too much of it.
     """
     kind = media_type(name, data)
+    if kind == ZIP:
+        raise InputError(f"{name} is an archive within an archive; unpack it first.")
     text, pages, headings, remarks = _READERS[kind](name, data)
     if not text.strip():
         raise InputError(f"{name} holds no text; give a file that does.")

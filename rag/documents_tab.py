@@ -129,7 +129,7 @@ def documents_tab(indexes: Path, embedder: "Callable[[], Embedder]", editable: b
     state = gr.Markdown()
     if editable:
         upload = gr.File(
-            label="PDF, Word, PowerPoint, Excel, CSV, e-mail, EPUB, HTML, Markdown or text files",
+            label="PDF, Word, PowerPoint, Excel, CSV, e-mail, EPUB, HTML, Markdown or text files, or zips of them",
             file_count="multiple",
             file_types=[*FILE_TYPES],
         )

@@ -51,6 +51,9 @@ def adding_html(adding: "Adding | None") -> str:
     head = f"{done} of {adding.total} files into {escape(adding.index)}: {summary}"
     if adding.report:
         head += f" ({_count(adding.report.chunks, 'chunk')} in {adding.report.seconds:.1f} s)"
+    if adding.report and adding.report.left_out:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in adding.report.left_out.items())
+        head += f"<br>left out, being of types that are not read: {escape(kinds)}"
     if adding.error:
         head += f"<br><b>{escape(adding.error)}</b>"
     rows = sorted(adding.outcomes, key=lambda row: row[1] != "failed")

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,12 +59,17 @@ class Index:
         self._words = WordCache(folder, self.store.uuid)
         self._lock = threading.Lock()
 
-    def add(self, files: Iterable[Source], progress: Progress | None = None) -> AddReport:
+    def add(
+        self,
+        files: Iterable[Source],
+        progress: Progress | None = None,
+        found: Callable[[int], None] | None = None,
+    ) -> AddReport:
         """Hold files, each under its name, in place of what the name stood for before.
 
-        A bad file is reported and never stops the rest.
+        A bad file is reported and never stops the rest. `found` is told how many more files an archive amounts to.
         """
-        return Adder(self.store, self.embedder, progress).run(files)
+        return Adder(self.store, self.embedder, progress, found).run(files)
 
     def remove(self, name: str) -> None:
         """Drop a document: no later search finds it. Raises InputError if there is none of that name."""

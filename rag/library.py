@@ -31,6 +31,10 @@ class Adding:
     error: str = ""
     """What stopped the run, in words; documents stored before that are kept."""
 
+    def grow(self, more: int) -> None:
+        """An archive turned out to hold so many files more."""
+        self.total += more
+
     @property
     def finished(self) -> bool:
         return self.report is not None or bool(self.error)
@@ -90,7 +94,7 @@ class Library:
 
 def _run(adding: Adding, index: "Index", files: "Sequence[Source]") -> None:
     try:
-        adding.report = index.add(files, lambda *outcome: adding.outcomes.append(outcome))
+        adding.report = index.add(files, lambda *outcome: adding.outcomes.append(outcome), adding.grow)
     except InputError as error:
         adding.error = str(error)
     except Exception as error:

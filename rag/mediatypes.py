@@ -11,6 +11,7 @@ PPTX = _OFFICE + "presentationml.presentation"
 XLSX = _OFFICE + "spreadsheetml.sheet"
 EPUB, EMAIL = "application/epub+zip", "message/rfc822"
 CSV, TSV = "text/csv", "text/tab-separated-values"
+ZIP = "application/zip"
 
 EXTENSIONS = {
     ".pdf": PDF,
@@ -24,6 +25,7 @@ EXTENSIONS = {
     ".tsv": TSV,
     ".epub": EPUB,
     ".eml": EMAIL,
+    ".zip": ZIP,
     ".html": HTML,
     ".htm": HTML,
     ".xhtml": HTML,
@@ -64,7 +66,7 @@ def media_type(name: str, data: bytes) -> str:
     if named is None or head.startswith(b"{\\rtf"):
         kind = f"files of type {suffix}" if named is None else "RTF files"
         raise InputError(f"{name}: {kind} are not read; {REMEDY}.")
-    packaged = named in (DOCX, PPTX, XLSX, EPUB)
+    packaged = named in (DOCX, PPTX, XLSX, EPUB, ZIP)
     if (packaged or named == TEXT) and head.lower().startswith(_WEB):
         return HTML  # programs save web pages as .doc and .xls, and browsers as .txt
     if packaged:
@@ -73,12 +75,14 @@ def media_type(name: str, data: bytes) -> str:
 
 
 def _package(name: str, named: str | None, data: bytes) -> str:
+    if named == ZIP:
+        return ZIP
     kinds = [kind for part, kind in _PACKAGES if part in data]
     if kinds:
         return named if named in kinds else kinds[0]
     if named in (DOCX, PPTX, XLSX, EPUB):
         raise InputError(f"{name} lacks its main part, so it is damaged or misnamed; export or download it again.")
-    raise InputError(f"{name} is an archive, not text; unpack it and add what it holds.")
+    return ZIP
 
 
 def _old_office(name: str, data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What the confined process of `rag.reading` runs: a file's bytes in, its text and structure out."""
+"""What the confined process of `rag.reading` runs: a file in, its text out, or an archive in, its members out."""
 
 import os
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 
 import psutil
 
+from .archive import Archive
 from .confined import serve
 from .documents import Document, read_document
 from .errors import InputError
@@ -15,9 +16,12 @@ _SWOLLEN = 512 << 20  # bytes that the process may keep between two files; what 
 
 
 def read(header: dict[str, Any], data: bytes, reply: Callable[..., None]) -> None:
-    """Answer with a document, or with the sentence that says why there is none."""
+    """Answer with a document, or with the sentence that says why there is none; of an archive, with its members."""
     name = header["name"]
     try:
+        if header.get("unpack"):
+            _unpack(Archive(name, data), reply)
+            return
         document = read_document(name, data)
     except InputError as error:
         reply({"error": str(error), "last": _swollen()})
@@ -28,6 +32,13 @@ def read(header: dict[str, Any], data: bytes, reply: Callable[..., None]) -> Non
         reply({"error": reason, "last": _swollen()})
     else:
         reply({"document": _structure(document), "last": _swollen()}, document.text.encode())
+
+
+def _unpack(archive: Archive, reply: Callable[..., None]) -> None:
+    """First how many members there are, then each, under "name" with its bytes or under "name" and "error"."""
+    reply({"members": len(archive), "left_out": archive.left_out})
+    for member in archive.members():
+        reply({"name": member.name, "error": member.error}, member.data)
 
 
 def _structure(document: Document) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 import atexit
 import os
 import threading
+from collections.abc import Iterator
 from typing import Any
 
+from .archive import Member
 from .confined import Confined, Ended, Limits
 from .documents import Document, Heading
 from .errors import InputError
@@ -53,6 +55,40 @@ class Reader:
         if self._process is not None and self._process.owner == os.getpid():
             self._process.close()
         self._process = None
+
+
+class Unpacker:
+    """A process that unpacks one archive while its members are read by another. Raises InputError."""
+
+    def __init__(self, name: str, data: bytes, limits: Limits | None = None) -> None:
+        self.name = name
+        self._process = Confined("rag.reader_process", limits or Limits())
+        try:
+            answer, _ = self._process.ask({"name": name, "unpack": True}, data)
+        except BaseException as error:
+            self._process.close()
+            raise self._ended(error) from error
+        if "error" in answer:
+            self._process.close()
+            raise InputError(answer["error"])
+        self.members: int = answer["members"]
+        self.left_out: dict[str, int] = answer["left_out"]
+
+    def __iter__(self) -> Iterator[Member]:
+        """The members, once. A failure in between is raised as InputError; those before it stand."""
+        try:
+            for _ in range(self.members):
+                answer, data = self._process.more()
+                yield Member(answer["name"], data, answer["error"])
+        except Ended as ended:
+            raise self._ended(ended) from ended
+        finally:
+            self._process.close()
+
+    def _ended(self, error: BaseException) -> BaseException:
+        if isinstance(error, Ended):
+            return InputError(f"{self.name} {error}; unpack it yourself and add what it holds.")
+        return error
 
 
 def _document(name: str, text: str, structure: dict[str, Any]) -> Document:
