@@ -66,9 +66,9 @@ class LengthOrder(Order):
 
 
 class FamilyOrder(Order):
-    """Rows that begin alike come side by side, at most half a step of them: for batches that share beginnings.
+    """Rows that begin alike come side by side, at most a quarter of a step: for batches that share beginnings.
 
-    Half, because the gradient of a step should speak for more than one set of passages.
+    A quarter, because the gradient of a step should speak for several sets of passages.
     """
 
     def __init__(self, families: Sequence[int], step_rows: int, seed: int) -> None:
@@ -76,13 +76,14 @@ class FamilyOrder(Order):
         self._members: dict[int, list[int]] = {}
         for row, family in enumerate(families):
             self._members.setdefault(family, []).append(row)
-        self._most = max(1, step_rows // 2)
+        self._most = max(2, step_rows // 4)
 
     def _shuffled(self, generator: Generator) -> list[int]:
         parts = []
         for members in self._members.values():
             mixed = [members[at] for at in torch.randperm(len(members), generator=generator).tolist()]
-            parts += [mixed[start : start + self._most] for start in range(0, len(mixed), self._most)]
+            count = -(-len(mixed) // self._most)  # parts as even as can be: five are three and two, never four and one
+            parts += [mixed[len(mixed) * at // count : len(mixed) * (at + 1) // count] for at in range(count)]
         return [row for at in torch.randperm(len(parts), generator=generator).tolist() for row in parts[at]]
 
 
