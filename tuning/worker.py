@@ -185,6 +185,10 @@ def yield_to_others() -> None:
     """Let chatting go first on the same processor; and where memory runs out, let the run go that can be resumed."""
     process = psutil.Process()
     process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else 10)
+    if sys.platform == "linux" and os.getsid(0) == os.getpid():
+        # Where Linux shares processors out by session, niceness only counts within one: this one is lowered as a whole.
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text("10", encoding="ascii")
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
 

@@ -130,6 +130,7 @@ def test_a_run_in_its_own_process_trains_and_every_reader_sees_it(home: Path, ro
         resume_job(job)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_a_stopped_one_too(home: Path, rows: Path, tiny_base_path: Path) -> None:
     config = replace(LONG, epochs=60)
     job = create_job(home, rows, "mine", config, str(tiny_base_path))
@@ -139,6 +140,9 @@ def test_a_killed_run_goes_on_and_a_stopped_one_too(home: Path, rows: Path, tiny
     process = psutil.Process(pid)
     assert process.nice() > psutil.Process().nice()
     assert os.getsid(pid) == pid
+    session = Path(f"/proc/{pid}/autogroup")
+    if session.is_file() and (told := session.read_text()):  # by which Linux weighs sessions against one another
+        assert told.split("nice")[1].strip() == "10"
     process.kill()
     job = wait_for(job, ended)
     assert job.state == "failed"
