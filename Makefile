@@ -13,7 +13,7 @@ run: setup ## the app, on http://127.0.0.1:7860
 test: check fast slow ## everything that must hold before a change lands
 
 fast: setup ## the tests that take seconds, on two cores
-	$(BIN)/pytest -q -m "not slow and not browser"
+	$(BIN)/pytest -q -n 2 -m "not slow and not browser"
 
 slow: setup chromium ## the tests with the real model and the real browser
 	$(BIN)/pytest -q -m "slow or browser"
