@@ -31,6 +31,7 @@ def test_csv_with_any_delimiter(delimiter: str) -> None:
         ("a,b\n", "a | b"),
         ("a,b\n1,2,3\n", "a | b\n\na: 1; b: 2; 3"),
         ("a,a\n1,2\n", "a | a\n\n1 | 2"),
+        ('"","","|0"\n"","|"\n', "|0\n\n|"),
         ('a,b\n"never closed,1\n', "a | b\n\na: never closed,1"),
     ],
 )
