@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval.__main__ import FORMATS, main
+from eval.__main__ import main
 from eval.export import FORMATS as WRITERS
+from eval.export_commands import FORMATS
 from eval.variants import IDS
 from eval.votes import Votes, database_url
 from tests.eval.making import make_vote
