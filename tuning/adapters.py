@@ -5,6 +5,7 @@ load it, and `fourfold.json`, the card: everything that says how the adapter cam
 its own, all of whose weights were trained, is `<models>/<NAME>/` in the same way, with transformers' files.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -224,5 +225,6 @@ def new_folder(target: Path, replace: bool = False) -> Iterator[Path]:
 def _sweep(folder: Path) -> None:
     """Remove what killed processes left."""
     for path in folder.glob(".*.tmp"):
-        if path.is_dir() and time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
-            shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another process swept it, or finished it, in between
+            if path.is_dir() and time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import pandas
 
 from tuning.adapters import Adapter, find_adapter, list_adapters
 from tuning.adapters_view import comparison_html, curves, head_html, label, size, tail_html
 from tuning.assessment import read_assessment
 from tuning.comparing import compare
+from tuning.curves_tab import curves_plot, drawn
 from tuning.errands import Errands
 from tuning.errors import InputError
 from tuning.keeping import delete, rename
@@ -58,13 +58,12 @@ class AdaptersPage:
         if now == seen:
             return [gr.skip() for _ in range(6)]
         mine = found[name] if name else None
-        points = pandas.DataFrame(curves(chosen))
         broken = [Path(note.split(" is not offered")[0]).name + " is not whole, and not offered." for note in notes]
         return [
             now,
             gr.update(choices=choices, value=name),
             head_html(chosen, mine, broken),
-            gr.update(value=points, visible=len(points) > 0),
+            drawn(curves(chosen)),
             tail_html(chosen, mine, samples=self.enabled),
             gr.update(choices=[one.name for one in adapters if one.name != name], value=None),
         ]
@@ -156,16 +155,7 @@ def adapters_tab(home: Path, shelves: tuple[Path, ...], database: str | None = N
     seen = gr.State(None)
     chooser = gr.Radio(label="Adapters", choices=[], interactive=True, elem_id="adapters")
     head = _html("adapter-head")
-    plot = gr.LinePlot(
-        x="step",
-        y="loss",
-        color="rows",
-        height=260,
-        y_title="loss of the answers",
-        color_map={"training": "#94a3b8", "validation": "#0d9488"},
-        show_label=False,
-        visible=False,
-    )
+    plot = curves_plot(height=260)
     tail = _html("adapter-tail")
     gr.Markdown("## Compare two")
     with gr.Row(equal_height=True):

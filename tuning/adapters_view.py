@@ -6,7 +6,8 @@ from typing import Any
 
 from tuning.adapters import Adapter
 from tuning.assessment import SETS, caveats, figures, measured_on
-from tuning.modelcard import KINDS, thin
+from tuning.curves import Table, table
+from tuning.modelcard import KINDS
 from tuning.progress import duration
 
 TONES = {"keep": "good", "don't keep": "bad", "not measured": "open"}
@@ -16,8 +17,6 @@ TITLES = {
     "own": "What it forgot: rows of your choice",
     "both": "What it forgot: both together",
 }
-POINTS = 400
-"""Points of a curve: more than the plot has pixels for would only be sent and not be seen."""
 FIRST = 3
 """Samples that are shown at once; the others on demand."""
 LONGEST = 600
@@ -151,15 +150,10 @@ def _making(adapter: Adapter) -> str:
     return f"<details><summary>How it was made</summary>{_table(('', ''), facts)}</details>"
 
 
-def curves(adapter: Adapter | None) -> dict[str, list[Any]]:
-    """Columns step, loss, rows (training or validation) of the adapter's curves."""
+def curves(adapter: Adapter | None) -> Table:
+    """The adapter's curves."""
     kept = (adapter.card.get("curves") if adapter else None) or {}
-    points = [
-        (step, loss, words)
-        for part, words in (("train", "training"), ("validation", "validation"))
-        for step, loss in thin(kept.get(part) or (), POINTS)
-    ]
-    return {name: [point[place] for point in points] for place, name in enumerate(("step", "loss", "rows"))}
+    return table(kept.get("train") or (), kept.get("validation") or ())
 
 
 def comparison_html(result: Mapping[str, Any]) -> str:

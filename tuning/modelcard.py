@@ -9,6 +9,7 @@ from typing import Any
 
 from tuning.adapters import HUB_ID, Adapter
 from tuning.assessment import SETS, caveats, figures, measured_on
+from tuning.curves import thin
 
 FORMS = {"adapter": "peft", "model": "transformers", "gguf": "gguf"}
 """What is exported, and the library that reads it."""
@@ -125,15 +126,11 @@ def _curves(card: Mapping[str, Any]) -> Iterator[str]:
     if validation:
         best_step, best = min(validation, key=lambda point: point[1])
         yield f"Validation loss: lowest at step {best_step}, {best:.3f}; the weights of that step were kept."
-        yield _table(("step", "validation loss"), [(str(step), f"{loss:.3f}") for step, loss in thin(validation)])
+        yield _table(
+            ("step", "validation loss"), [(str(step), f"{loss:.3f}") for step, loss in thin(validation, POINTS)]
+        )
     else:
         yield "No rows were left to validate with."
-
-
-def thin(points: Sequence[Any], most: int = POINTS) -> Sequence[Any]:
-    """At most `most` of the points, evenly apart, the last one among them."""
-    stride = -(-len(points) // most) or 1
-    return points[::-1][::stride][::-1]
 
 
 def _results(card: Mapping[str, Any], found: Mapping[str, Any] | None) -> Iterator[str]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import pandas
 
+from tuning.curves_tab import curves_plot, drawn
 from tuning.errors import InputError
 from tuning.jobs import (
     Job,
@@ -68,7 +68,6 @@ class RunsPage:
             "shown": job.id if job else None,
         }
         changed = {name for name in now if name not in seen or now[name] != seen[name]}
-        points = pandas.DataFrame(curves(job)) if "curves" in changed else None
         choices = [tuple(choice) for choice in now["list"]]
         # The list is left alone where it can be: somebody may be choosing in this very moment.
         listed = gr.update(choices=choices, value=now["shown"], visible=len(runs) > 1)
@@ -76,7 +75,7 @@ class RunsPage:
             now if changed else gr.skip(),
             listed if "list" in changed or chosen != now["shown"] else gr.skip(),
             now["run"] if "run" in changed else gr.skip(),
-            gr.skip() if points is None else gr.update(value=points, visible=len(points) > 0),
+            drawn(curves(job)) if "curves" in changed else gr.skip(),
             gr.update(value=now["stop"] or STOP, interactive=bool(now["stop"])) if "stop" in changed else gr.skip(),
             gr.update(visible=now["resume"]) if "resume" in changed else gr.skip(),
         ]
@@ -144,16 +143,7 @@ def runs_tab(home: Path, enabled: bool = True) -> None:
     gr.Markdown("## Runs")
     chosen = gr.Radio([], show_label=False, container=False, elem_classes="tune-runs", visible=False)
     run = gr.HTML(padding=False)
-    plot = gr.LinePlot(
-        x="step",
-        y="loss",
-        color="rows",
-        height=280,
-        y_title="loss of the answers",
-        color_map={"training": "#94a3b8", "validation": "#0d9488"},
-        show_label=False,
-        visible=False,
-    )
+    plot = curves_plot(height=280)
     with gr.Row():
         stop = gr.Button(STOP, variant="stop", interactive=False, scale=0, min_width=220, visible=enabled)
         resume = gr.Button("Resume", scale=0, min_width=220, visible=False)

@@ -5,16 +5,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from tuning.curves import Table, table
 from tuning.jobs import Job
 from tuning.progress import doing, duration, seconds_left, stage
 from tuning.tune_view import verdict
 
-POINTS = 400
-"""Points of a curve: more than the plot has pixels for would only be sent and not be seen."""
-
 PLACES = ("next in line", "second in line", "third in line")
-
-Curve = dict[str, list[Any]]
 
 
 def label(job: Job, waiting: Sequence[Job]) -> str:
@@ -88,16 +84,10 @@ def _verdict(end: Mapping[str, Any]) -> str:
     return f'<p class="tune-line"><b>Verdict: {escape(str(end["verdict"]))}.</b> {reasons} See the Adapters page.</p>'
 
 
-def curves(job: Job | None) -> Curve:
-    """Columns step, loss, rows (training or validation) of the run's curves."""
-    points: list[tuple[int, float, str]] = []
-    for kind, name in (("step", "training"), ("validation", "validation")):
-        events = [event for event in (job.events if job else ()) if event.get("event") == kind]
-        points += [(event["step"], event["loss"], name) for event in _thin(events)]
-    steps, losses, rows = zip(*points, strict=True) if points else ((), (), ())
-    return {"step": list(steps), "loss": list(losses), "rows": list(rows)}
+def curves(job: Job | None) -> Table:
+    """The run's curves so far."""
 
+    def points(kind: str) -> list[tuple[int, float]]:
+        return [(event["step"], event["loss"]) for event in (job.events if job else ()) if event.get("event") == kind]
 
-def _thin(events: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    stride = -(-len(events) // POINTS) or 1
-    return events[::-1][::stride][::-1]  # from the end, so that the newest point is always there
+    return table(points("step"), points("validation"))

@@ -220,3 +220,21 @@ def test_kill_9_while_renaming_leaves_the_adapter_under_one_of_its_names(tmp_pat
     assert adapter.name in ("a", "b")
     assert adapter.digest == digest
     assert [path.name for path in tmp_path.iterdir()] == [adapter.name]
+
+
+def test_a_leftover_that_vanishes_while_it_is_looked_at_stops_no_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two savers swept the same leftover; the slower one asked for the age of what was gone, and lost its adapter."""
+    (tmp_path / ".old.tmp").mkdir()
+    real = Path.is_dir
+
+    def is_dir(path: Path) -> bool:
+        there = real(path)
+        if path.name == ".old.tmp" and there:
+            path.rmdir()
+        return there
+
+    monkeypatch.setattr(Path, "is_dir", is_dir)
+    adapter = save_adapter(tmp_path, "one", write, CARDS)
+    assert list_adapters(tmp_path) == [adapter]

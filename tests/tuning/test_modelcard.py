@@ -1,14 +1,13 @@
 """The card states all that is known, on the adapter that comes with the program and on invented ones."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.tuning.assessed import ANSWER, QUESTION, assessment
 from tuning.adapters import Adapter, open_adapter
 from tuning.commands import SAMPLES
-from tuning.modelcard import card_text, thin
+from tuning.modelcard import card_text
 
 CARD = {
     "base": "maker/base-1B",
@@ -83,10 +82,3 @@ def test_the_programs_own_adapter_has_a_card(form: str) -> None:
     assert text.startswith("---\nlibrary_name: ")
     assert text.count("---\n") >= 2
     assert ("PeftModel" in text) == (form == "adapter")
-
-
-def test_a_long_curve_keeps_its_last_point() -> None:
-    points: list[Any] = [[n, 0.0] for n in range(100)]
-    assert len(thin(points)) <= 12
-    assert thin(points)[-1] == [99, 0.0]
-    assert thin([]) == []

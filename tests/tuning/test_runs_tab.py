@@ -14,10 +14,11 @@ import pytest
 from tests.tuning.test_jobs import append, idle, nothing_left, one_thread_each, played, rows, wait_for, work_on
 from tuning import progress, runs_tab
 from tuning.config import TrainConfig
+from tuning.curves import POINTS
 from tuning.jobs import Job, create_job, latest_job, pump, read_job, start_job
 from tuning.queue import GRACE_SECONDS
 from tuning.runs_tab import CANCEL, END, STOP, RunsPage
-from tuning.runs_view import POINTS, curves, label, run_html
+from tuning.runs_view import curves, label, run_html
 from tuning.standing import STOP as ASKED
 
 __all__ = ["nothing_left", "one_thread_each", "played", "rows"]
@@ -143,7 +144,8 @@ def test_a_failed_run_shows_its_reason_escaped(home: Path, rows: Path) -> None:
 def test_a_long_curve_is_thinned_and_keeps_its_newest_point(home: Path, rows: Path) -> None:
     job = create_job(home, rows, "mine", SHORT, None)
     append(job, *({"event": "step", "step": n, "loss": 1.0} for n in range(1, 5 * POINTS)))
-    steps = curves(latest_job(home))["step"]
+    shown = curves(latest_job(home))
+    steps = [step for step, kind in zip(shown["step"], shown["rows"], strict=True) if kind == "training"]
     assert len(steps) <= POINTS
     assert steps[-1] == 5 * POINTS - 1
     assert curves(None) == {"step": [], "loss": [], "rows": []}
