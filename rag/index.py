@@ -117,7 +117,7 @@ class Index:
         if mode not in MODES:
             raise InputError(f"There is no search mode {mode!r}; choose one of {', '.join(MODES)}.")
         (vector,) = self.embedder.encode([query], query=True)
-        with self.store.snapshot() as snapshot, self._lock:
+        with self._lock, self.store.snapshot() as snapshot:  # in this order, so that the caches never go back
             self._vectors.follow(snapshot)
             ids, scores = self._rank(snapshot, query, vector, k, fusion if mode == "hybrid" else mode)
             cosines = scores if mode == "dense" else self._vectors.cosines(vector, np.array(ids, np.int64)).tolist()

@@ -1,89 +1,132 @@
-"""Exact search by cosine: a flat FAISS index that follows the store, kept on disk as a cache."""
+"""Search by cosine over vectors that follow the store: exact up to a size, above it by FAISS's inverted file."""
 
-import contextlib
-import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch  # noqa: F401  both bring an OpenMP runtime, and on macOS loading FAISS's first crashes
 
-import faiss  # isort: skip
+import faiss as untyped  # isort: skip
 
+from . import arrayfile
+from .parts import PartCache
 from .snapshot import Snapshot
 
+faiss: Any = untyped  # its stubs lack half of what is used here
 
-class VectorCache:
-    """Unit vectors of one store by chunk id.
+FLAT = 1 << 15
+"""Chunks up to which a part is read whole. Above it the inverted file is faster: docs/benchmarks.md, "Search"."""
 
-    The file's name carries the store's identity and generation. A file of an older generation is brought up to date
-    by comparing ids, since chunks never change and ids are never used again. Not for two threads at once.
+_VERSION = 2
+_PROBES = 32  # lists that are read of a part
+_SAMPLE = 40  # vectors a list that train the centroids
+_SPARE = 4  # candidates for each result, since eight bits a number may put them in another order
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Unit vectors of the chunks with these ids: float32 (n, dimension), ids ascending int64 (n,).
+
+    `inverted` is FAISS's inverted file over the rows, serialised, with a byte for each number; empty up to `FLAT` rows.
     """
 
+    ids: np.ndarray
+    vectors: np.ndarray
+    inverted: np.ndarray
+
+    def save(self, path: Path, notes: dict[str, str]) -> None:
+        """Write the file whole or not at all. Raises OSError where it cannot be written."""
+        arrayfile.save(path, {"ids": self.ids, "vectors": self.vectors, "inverted": self.inverted}, notes)
+
+    def nearest(self, query: np.ndarray, k: int, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the k nearest, in any order, and their exact cosines; `mask`, bool (n,), says which may be found."""
+        rows = np.arange(len(self.ids)) if mask is None else np.flatnonzero(mask)
+        if self._index is not None and len(rows) > FLAT:
+            found = self._candidates(query, k, mask)
+            if len(found) >= k:
+                rows = found
+        cosines = (self.vectors if len(rows) == len(self.ids) else self.vectors[rows]) @ query
+        best = np.argpartition(-cosines, k - 1)[:k] if len(rows) > k else np.arange(len(rows))
+        return rows[best], cosines[best]
+
+    def _candidates(self, query: np.ndarray, k: int, mask: np.ndarray | None) -> np.ndarray:
+        bits = None if mask is None else np.packbits(mask, bitorder="little")
+        how = faiss.SearchParametersIVF(
+            nprobe=_PROBES, **({} if bits is None else {"sel": faiss.IDSelectorBitmap(bits)})
+        )
+        _, rows = self._index.search(query[None], _SPARE * k, params=how)
+        return np.sort(rows[0][rows[0] >= 0])
+
+    @cached_property
+    def _index(self) -> Any:
+        """The inverted file as a view of the file's pages, or None."""
+        if not len(self.inverted):
+            return None
+        return faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(self.inverted), self.inverted.nbytes))
+
+
+class VectorCache(PartCache[Vectors]):
+    """Unit vectors of one store by chunk id. Not for two threads at once."""
+
     def __init__(self, folder: Path, store: str, dimension: int) -> None:
-        self._folder = folder
-        self._store = store
+        super().__init__(folder, "vectors", _VERSION, store)
         self._dimension = dimension
-        self._index = self._empty()
-        self.generation = -1
 
-    def follow(self, snapshot: Snapshot) -> None:
-        """Hold exactly the vectors that the snapshot holds."""
-        if snapshot.generation == self.generation:
-            return
-        if self.generation < 0:
-            self._index = self._read(snapshot.generation)
-        ids = snapshot.chunk_ids()
-        held = faiss.vector_to_array(self._index.id_map)
-        gone, new = np.setdiff1d(held, ids), np.setdiff1d(ids, held)
-        if len(gone):
-            self._index.remove_ids(faiss.IDSelectorBatch(gone))
-        if len(new):
-            self._index.add_with_ids(snapshot.vectors(new, self._dimension), new)
-        self.generation = snapshot.generation
-        if not self._path(snapshot.generation).exists():
-            self._write()
+    def search(self, query: np.ndarray, k: int, only: np.ndarray | None = None) -> tuple[list[int], list[float]]:
+        """Ids of the k nearest and their cosines, best first, ties to lower ids; fewer where fewer are held.
 
-    def search(self, query: np.ndarray, k: int) -> tuple[list[int], list[float]]:
-        """Ids of the k nearest and their cosines, best first; fewer where fewer are held."""
-        k = min(k, self._index.ntotal)
-        if k == 0:
-            return [], []
-        cosines, ids = self._index.search(query[None], k)
-        return ids[0].tolist(), cosines[0].tolist()
+        `only`, ascending int64, are the ids that may be found; all where it is None.
+        """
+        ids, cosines = np.empty(0, np.int64), np.empty(0, np.float32)
+        for part, mask in zip(self.parts, self.masks(only), strict=True):
+            rows, near = part.nearest(query, k, mask)
+            ids, cosines = np.concatenate([ids, part.ids[rows]]), np.concatenate([cosines, near])
+        best = np.lexsort((ids, -cosines))[:k]
+        return ids[best].tolist(), cosines[best].tolist()
 
     def cosines(self, query: np.ndarray, ids: np.ndarray) -> np.ndarray:
         """Cosines of the query with the given ids, float32 (len(ids),)."""
-        if len(ids) == 0:
-            return np.empty(0, np.float32)
-        return np.asarray(self._index.reconstruct_batch(ids) @ query)
+        return np.asarray(self.of(ids) @ query)
 
-    def _empty(self) -> faiss.IndexIDMap2:
-        return faiss.IndexIDMap2(faiss.IndexFlatIP(self._dimension))
+    def of(self, ids: np.ndarray) -> np.ndarray:
+        """Vectors of the given ids, float32 (len(ids), dimension)."""
+        vectors = np.empty((len(ids), self._dimension), np.float32)
+        for part, (places, rows) in zip(self.parts, self.places(ids), strict=True):
+            vectors[places] = part.vectors[rows]
+        return vectors
 
-    def _path(self, generation: int) -> Path:
-        return self._folder / f"vectors-{self._store[:12]}-{generation}.faiss"
+    def _build(self, snapshot: Snapshot, ids: np.ndarray) -> Vectors:
+        return _made(ids, snapshot.vectors(ids, self._dimension))
 
-    def _read(self, generation: int) -> faiss.IndexIDMap2:
-        path = self._path(generation)
-        if path.exists():
-            with contextlib.suppress(RuntimeError):  # damaged from outside: the store still has every vector
-                index = faiss.read_index(str(path))
-                if isinstance(index, faiss.IndexIDMap2) and index.d == self._dimension:
-                    return index
-        return self._empty()
+    def _merge(self, parts: Sequence[Vectors], alive: Sequence[np.ndarray]) -> Vectors:
+        pairs = list(zip(parts, alive, strict=True))
+        return _made(
+            np.concatenate([part.ids[live] for part, live in pairs]),
+            np.concatenate([part.vectors[live] for part, live in pairs]),
+        )
 
-    def _write(self) -> None:
-        path = self._path(self.generation)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(faiss.serialize_index(self._index).data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)  # a cache: a full disk or a read-only folder costs time, nothing else
-            return
-        for old in self._folder.glob("vectors-*.faiss"):
-            if old != path:
-                old.unlink(missing_ok=True)
+    def _load(self, path: Path, notes: dict[str, str]) -> Vectors | None:
+        arrays = arrayfile.load(path, notes)
+        return None if arrays is None else Vectors(arrays["ids"], arrays["vectors"], arrays["inverted"])
+
+
+def _made(ids: np.ndarray, vectors: np.ndarray) -> Vectors:
+    inverted = _inverted(vectors) if len(ids) > FLAT else np.empty(0, np.uint8)
+    return Vectors(ids, vectors, inverted)
+
+
+def _inverted(vectors: np.ndarray) -> np.ndarray:
+    """An inverted file over the rows (Jégou, Douze and Schmid, TPAMI 2011), serialised, uint8."""
+    rows, dimension = vectors.shape
+    lists = int(2 * rows**0.5)
+    coarse = faiss.IndexFlatIP(dimension)
+    index = faiss.IndexIVFScalarQuantizer(
+        coarse, dimension, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
+    )
+    index.cp.niter = 8
+    index.train(vectors[np.random.default_rng(0).permutation(rows)[: _SAMPLE * lists]])
+    index.add(vectors)
+    return np.asarray(faiss.serialize_index(index))

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import bm25s
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 import Stemmer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import SafetensorError
 
-from rag import postings
+from rag import arrayfile, postings
 from rag.index import Index
 from rag.words import WordCache
 
@@ -130,7 +132,7 @@ def test_parts_of_another_store_are_neither_read_nor_kept(tmp_path: Path) -> Non
         cache = WordCache(tmp_path, uuid)
         cache.follow(held)  # type: ignore[arg-type]
         check(cache, held)
-    assert [path.name for path in tmp_path.iterdir()] == ["words-bbbbbbbbbbbb-1-1-1-1.npz"]
+    assert [path.name for path in tmp_path.iterdir()] == ["words-bbbbbbbbbbbb-2-1-1-1.safetensors"]
 
 
 def test_a_file_left_by_a_merge_that_was_killed_is_not_counted_twice(tmp_path: Path) -> None:
@@ -150,31 +152,57 @@ def test_a_file_left_by_a_merge_that_was_killed_is_not_counted_twice(tmp_path: P
 
 
 def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
+    def full(*_: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     held, cache = Held(), WordCache(tmp_path, "s" * 32)
     held.add(["zebra"])
-    monkeypatch.setattr(np, "savez", full)
+    monkeypatch.setattr(arrayfile, "save_file", full)
     cache.follow(held)  # type: ignore[arg-type]
     check(cache, held)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_saved_loads_equal(tmp_path: Path) -> None:
-    for tokens in ([["a", "b", "a"], [], ["c"]], [[], []]):
-        part = postings.build(np.arange(1, len(tokens) + 1), tokens)
-        part.save(tmp_path / "p.npz")
-        held = postings.load(tmp_path / "p.npz")
+    notes = {"store": "s"}
+    for tokens in ([[1, 0, 1], [], [2]], [[], []]):
+        part = postings.build(np.arange(1, len(tokens) + 1), ["été", "ab", "a"], tokens)
+        part.save(tmp_path / "p", notes)
+        held = postings.load(tmp_path / "p", notes)
         assert held is not None
-        assert held.words == part.words
-        for word in ("a", "b", "c", "d"):
+        assert held.words() == part.words() == sorted(part.words())
+        for word in ("ab", "été", "a", "", "b", "aba", "z"):
             for one, two in zip(held.of(word), part.of(word), strict=True):
                 np.testing.assert_array_equal(one, two)
-    assert postings.load(tmp_path / "none.npz") is None
+    assert postings.load(tmp_path / "none", notes) is None
+    assert postings.load(tmp_path / "p", {"store": "other"}) is None
+
+
+CHUNKS = st.lists(st.lists(st.integers(0, 4), max_size=5), min_size=1, max_size=9)
+
+
+@given(st.lists(CHUNKS, min_size=1, max_size=4), st.randoms(use_true_random=False))
+def test_merged_parts_hold_what_one_part_of_the_same_chunks_holds(parts: list[list[list[int]]], random: Random) -> None:
+    vocabulary, first, built, alive = ["b", "été", "a", "ab", "c"], 1, [], []
+    for tokens in parts:
+        built.append(postings.build(np.arange(first, first + len(tokens)), vocabulary, tokens))
+        alive.append(np.array([random.random() < 0.7 for _ in tokens]))
+        first += len(tokens)
+    kept = [
+        (one, text)
+        for part, live, tokens in zip(built, alive, parts, strict=True)
+        for one, text, lives in zip(part.ids.tolist(), tokens, live, strict=True)
+        if lives
+    ]
+    merged = postings.merge(built, alive)
+    whole = postings.build(np.array([one for one, _ in kept], np.int64), vocabulary, [text for _, text in kept])
+    for name in ("ids", "lengths", "starts", "rows", "counts", "text", "ends"):
+        one, two = getattr(merged, name), getattr(whole, name)
+        assert one.dtype == two.dtype
+        np.testing.assert_array_equal(one, two, err_msg=name)
 
 
 def test_the_index_keeps_its_words_on_disk(shop: Index) -> None:
     hits = shop.search("warranty of the drill", 3, "bm25")
-    assert len(list(shop.folder.glob("words-*.npz"))) == 1
+    assert len(list(shop.folder.glob("words-*.safetensors"))) == 1
     assert Index(shop.folder, shop.embedder).search("warranty of the drill", 3, "bm25") == hits
