@@ -180,6 +180,7 @@ def make_vote(comparison: Comparison, choice: str, rater: str, acceptable: bool 
         acceptable=acceptable,
         identical=comparison.identical,
         rater=rater,
+        mode="best" if comparison.blind else "open",
         blind=comparison.blind,
         configuration={**comparison.configuration, "finished": finished},
         tokens={variant: given.tokens for variant, given in answers.items()},

@@ -1,7 +1,8 @@
 """Votes -> what was judged: how many of each kind, who beat whom, and how often each variant was picked.
 
-Only blind votes are evidence about quality; open ones are counted apart. A pick of one out of four is three wins, a tie
-is a tie of every pair, and variants that gave the same text are not compared with each other.
+Only blind votes of people are evidence about quality; open ones and those of judges are counted apart. A pick of one
+out of four is three wins, a tie is a tie of every pair, a ranking says of every pair who beat whom, and variants that
+gave the same text are not compared with each other.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 
 from eval.bradley_terry import Floats, Integers
 from eval.variants import IDS
-from eval.vote import Vote
+from eval.vote import NO_WINNER, Vote, is_evidence
 
 
 @dataclass(frozen=True)
@@ -22,15 +23,18 @@ class Tally:
 
     decided: int = 0
     tie: int = 0
+    all_good: int = 0
     all_bad: int = 0
     skip: int = 0
     open: int = 0
     """Not blind, and so in none of the other counts."""
+    judge: int = 0
+    """Of a language model, and so in none of the other counts."""
 
     @property
     def blind(self) -> int:
-        """All blind votes, skipped ones included."""
-        return self.decided + self.tie + self.all_bad + self.skip
+        """All blind votes of people, skipped ones included."""
+        return self.decided + self.tie + self.all_good + self.all_bad + self.skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +70,14 @@ class WinRate:
 
 def tally(votes: Iterable[Vote]) -> Tally:
     """Count the votes by kind."""
-    counts = {"decided": 0, "tie": 0, "all_bad": 0, "skip": 0, "open": 0}
+    counts = dict.fromkeys(("decided", *NO_WINNER, "open", "judge"), 0)
     for vote in votes:
-        kind = vote.choice if vote.choice in counts else "decided"
-        counts[kind if vote.blind else "open"] += 1
+        if vote.rater_kind == "judge":
+            counts["judge"] += 1
+        elif not vote.blind:
+            counts["open"] += 1
+        else:
+            counts[vote.choice if vote.choice in NO_WINNER else "decided"] += 1
     return Tally(**counts)
 
 
@@ -80,12 +88,15 @@ def pair_outcomes(votes: Iterable[Vote]) -> Pairs:
     rows = []
     for number, vote in enumerate(votes):
         winners = winning(vote)
-        if not vote.blind or not winners:
+        if not is_evidence(vote) or not winners:
             continue
+        place = {name: number for number, group in enumerate(vote.ranking) for name in group}
+        place = place or {name: int(name not in winners) for name in vote.order}
         cluster = questions.setdefault(normalised(vote.question), len(questions))
         for left, right in combinations(vote.order, 2):
-            if winners & {left, right} and not _same_text(vote, left, right):
-                score = (1 + (left in winners) - (right in winners)) / 2
+            told = vote.ranking or winners & {left, right}
+            if told and not _same_text(vote, left, right):
+                score = (1 + (place[left] < place[right]) - (place[left] > place[right])) / 2
                 rows.append((index[left], index[right], score, cluster, number))
     return make_pairs(IDS, rows, "question")
 
@@ -103,7 +114,7 @@ def make_pairs(names: Sequence[str], rows: Sequence[tuple[int, int, float, int, 
 
 def win_rates(votes: Sequence[Vote], level: float = 0.95) -> tuple[WinRate, ...]:
     """One rate for each variant with its Wilson (1927) score interval, votes taken as independent."""
-    judged = [vote for vote in votes if vote.blind and vote.choice != "skip"]
+    judged = [vote for vote in votes if is_evidence(vote) and vote.choice != "skip"]
     rates = []
     for name in IDS:
         shown = [winning(vote) for vote in judged if name in vote.order]
@@ -125,10 +136,13 @@ def wilson(wins: float, votes: int, level: float) -> tuple[float, float]:
 
 
 def winning(vote: Vote) -> frozenset[str]:
-    """The variants that the vote calls best: those with the chosen text, all of a tie, none of all bad and skip."""
+    """The variants that the vote calls best: those with the chosen text or the first place, all of a tie and of all
+    good, none of all bad and skip."""
     if vote.choice in ("all_bad", "skip"):
         return frozenset()
-    if vote.choice == "tie":
+    if vote.ranking:
+        return frozenset(vote.ranking[0])
+    if vote.choice in ("tie", "all_good"):
         return frozenset(vote.order)
     return frozenset(name for name in vote.order if name == vote.choice or _same_text(vote, name, vote.choice))
 

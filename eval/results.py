@@ -15,7 +15,7 @@ from scipy.special import expit
 from eval.outcomes import Tally, WinRate, tally, win_rates
 from eval.ranking import PROVISIONAL_BELOW, Effect, Ranking, rank_votes
 from eval.variants import VARIANTS
-from eval.vote import Vote
+from eval.vote import Vote, is_evidence
 
 WORDS = {variant.id: variant.words for variant in VARIANTS}
 
@@ -139,12 +139,14 @@ def _counts(counts: Tally, votes: Sequence[Vote]) -> str:
     kinds = [
         ("decided", counts.decided),
         ("tie", counts.tie),
+        ("all good", counts.all_good),
         ("all bad", counts.all_bad),
         ("skipped", counts.skip),
         ("not blind, left out", counts.open),
+        ("of a judge, left out", counts.judge),
     ]
     items = "".join(f"<div><dt>{name}</dt><dd>{number}</dd></div>" for name, number in kinds)
-    asked = [vote.acceptable for vote in votes if vote.blind and vote.acceptable is not None]
+    asked = [vote.acceptable for vote in votes if is_evidence(vote) and vote.acceptable is not None]
     accepted = (
         f"<p>The best answer would have been accepted as it is in {sum(asked)} of {_number(len(asked), 'vote')}.</p>"
         if asked

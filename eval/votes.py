@@ -1,33 +1,31 @@
 """The vote log: events are appended and never changed, and a vote is on disk before its `append` returns.
 
-SQLite by default, PostgreSQL by its URL. A re-vote is another event that supersedes the earlier one when the log is
-read; nothing is overwritten. SQLite runs with its rollback journal and `synchronous = EXTRA`, so that a commit is on
-disk, the folder's entry included, and the log is one file; its locks need a local disk: on a network mount use
-PostgreSQL.
+A re-vote is another event that supersedes the earlier one when the log is read; so is taking a vote back. Nothing is
+overwritten. What the statistics read of each vote stands in a table of its own, written in the same transaction.
 """
 
-import json
-import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
+from eval import ballot, database
+from eval.ballot import Ballot, ballot_of
+from eval.database import BALLOTS, EVENTS, UnreadableError, database_url, first_line
 from eval.errors import InputError
-from eval.vote import Vote, check, from_json, is_key, to_json
+from eval.vote import Vote, check, from_text, is_key, to_text
 
 __all__ = ["Event", "StoreError", "Vote", "Votes", "database_url"]
 
-BUSY_SECONDS = 30
-"""How long a writer waits for another one."""
-
-ADVISORY_LOCK = 4_464
-"""Any number that every Fourfold shares: PostgreSQL's name for the writers' queue."""
+RECORD = ("id", "kind", "time", "comparison", "rater", "turn", "payload")
+"""The columns of an event that mean the same in every log; its number is the log's own."""
 
 
 class StoreError(RuntimeError):
@@ -41,50 +39,12 @@ class Event:
     number: int
     id: str
     kind: str
-    """`vote` or `reveal`."""
+    """`vote`, `undo` (the vote was taken back) or `reveal`."""
     time: str
     comparison: str
     vote: Vote | None
     superseded: bool = False
-    """A later vote of the same rater on the same comparison and turn counts instead."""
-
-
-EVENTS = sa.table(
-    "events",
-    *(sa.column(name, sa.Integer) for name in ("number", "turn")),
-    *(sa.column(name, sa.String) for name in ("id", "kind", "time", "comparison", "rater", "payload")),
-)
-APPLIED = sa.Table("schema_version", sa.MetaData(), sa.Column("number", sa.Integer, primary_key=True))
-
-
-def m001_events(connection: sa.Connection) -> None:
-    """The table of events. Portable types only.
-
-    The payload is JSON escaped to ASCII in a text column: PostgreSQL refuses the NUL characters and lone surrogates
-    that a model can print, and text comes back byte for byte.
-    """
-    sa.Table(
-        "events",
-        sa.MetaData(),
-        sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("id", sa.String(64), nullable=False, unique=True),
-        sa.Column("kind", sa.String(16), nullable=False),
-        sa.Column("time", sa.String(40), nullable=False),
-        sa.Column("comparison", sa.String(200), nullable=False, index=True),
-        sa.Column("rater", sa.String(200), nullable=False),
-        sa.Column("turn", sa.Integer, nullable=False),
-        sa.Column("payload", sa.Text, nullable=False),
-        sqlite_autoincrement=True,
-    ).create(connection)
-
-
-MIGRATIONS = (m001_events,)
-"""Append only: a released migration is never edited."""
-
-
-def database_url(home: Path) -> str:
-    """The default database of the state folder `home`, which is created when the log is opened."""
-    return sa.URL.create("sqlite", database=str(home.resolve() / "votes.sqlite")).render_as_string()
+    """A later vote of the same rater on the same comparison and turn counts instead, or none does."""
 
 
 class Votes:
@@ -92,23 +52,18 @@ class Votes:
 
     def __init__(self, url: str) -> None:
         """Open or create the log. Raises `InputError` for an unusable URL, `StoreError` for an unusable database."""
-        try:
-            place = sa.make_url(url)
-            self._engine = sa.create_engine(place)
-        except (ArgumentError, NoSuchModuleError) as error:
-            raise InputError(
-                f"The database URL cannot be used ({_first_line(error)}); give one such as"
-                " sqlite:////folder/votes.sqlite or postgresql+psycopg://user@host/name."
-            ) from error
-        except ModuleNotFoundError as error:
-            raise InputError(
-                f"The database URL needs the Python package {error.name}, which is not installed;"
-                " install Fourfold with its postgres extra."
-            ) from error
-        self._place = place.render_as_string(hide_password=True)
-        _take_turns(self._engine)
-        with self._transaction("opened", "check that it exists and can be written", writes=True) as connection:
-            _migrate(connection, self._place)
+        self._engine = database.open_engine(url)
+        self._place = self._engine.url.render_as_string(hide_password=True)
+        self._reading = threading.Lock()
+        self._read: dict[tuple[str, str, int], Ballot] = {}
+        self._read_to = 0
+        with self._transaction(
+            "opened", "check that it exists and can be written", writes=True, alone=True
+        ) as connection:
+            if not database.migrate(connection):
+                raise StoreError(
+                    f"The votes in {self._place} were written by a newer version of Fourfold; update this one."
+                )
 
     def append(self, vote: Vote) -> None:
         """Save one vote in one transaction, synced to disk before this returns.
@@ -117,40 +72,59 @@ class Votes:
         supersedes. Raises `InputError` for an invalid vote and after `reveal`, `StoreError` where it was not saved.
         """
         check(vote)
-        payload = _encode(vote)
-        with self._transaction("written", "make room or repair it, then vote again", writes=True) as connection:
+        payload, lean = to_text(vote), ballot.encode(ballot_of(vote))
+        with self._writing(vote.comparison) as connection:
             kept = connection.execute(sa.select(EVENTS.c.payload).where(EVENTS.c.id == vote.id)).scalar()
             if kept == payload:
                 return
             if kept is not None:
                 raise InputError(f"The id {vote.id} already holds another event; give each vote an id of its own.")
-            if _is_revealed(connection, vote.comparison):
-                raise InputError(
-                    "The answers of this comparison have been revealed, so its vote can no longer change;"
-                    " ask the next question to vote again."
-                )
-            row = {"id": vote.id, "kind": "vote", "time": vote.time, "comparison": vote.comparison}
-            connection.execute(EVENTS.insert().values(**row, rater=vote.rater, turn=vote.turn, payload=payload))
+            _refuse_revealed(connection, vote.comparison)
+            key = {"comparison": vote.comparison, "rater": vote.rater, "turn": vote.turn}
+            _insert(connection, {"id": vote.id, "kind": "vote", "time": vote.time, **key, "payload": payload}, lean)
+
+    def undo(self, comparison: str, rater: str, turn: int = 0) -> None:
+        """Take the rater's vote back, if there is one. Raises `InputError` after `reveal`."""
+        key = {"comparison": comparison, "rater": rater, "turn": turn}
+        mine = [EVENTS.c[name] == value for name, value in key.items()]
+        with self._writing(comparison) as connection:
+            _refuse_revealed(connection, comparison)
+            last = sa.select(EVENTS.c.kind).where(*mine).order_by(EVENTS.c.number.desc()).limit(1)
+            if connection.execute(last).scalar() == "vote":
+                _insert(connection, {"id": uuid4().hex, "kind": "undo", "time": _now(), **key, "payload": "{}"}, None)
 
     def reveal(self, comparison: str) -> None:
         """Record that the identities behind `comparison` were shown: from now on its votes are final."""
         if not is_key(comparison):
             raise InputError("The comparison to reveal has no valid id; give the id that its votes carry.")
-        with self._transaction("written", "make room or repair it, then try again", writes=True) as connection:
+        with self._writing(comparison) as connection:
             if not _is_revealed(connection, comparison):
-                now = datetime.now(UTC).isoformat(timespec="milliseconds")
-                row = {"id": uuid4().hex, "kind": "reveal", "time": now, "comparison": comparison}
-                connection.execute(EVENTS.insert().values(**row, rater="", turn=0, payload="{}"))
+                row = {"id": uuid4().hex, "kind": "reveal", "time": _now(), "comparison": comparison}
+                _insert(connection, {**row, "rater": "", "turn": 0, "payload": "{}"}, None)
+
+    def ballots(self) -> list[Ballot]:
+        """What the statistics read of the votes that count, oldest first. Only what is new is read from the disk."""
+        with self._reading:
+            with self._transaction("read", "check that it can be reached", alone=True) as connection:
+                new = BALLOTS.c.number > self._read_to
+                rows = connection.execute(sa.select(BALLOTS).where(new).order_by(BALLOTS.c.number)).all()
+            for row in rows:
+                key = (row.comparison, row.rater, row.turn)
+                self._read.pop(key, None)
+                if row.payload is not None:
+                    self._read[key] = ballot.decode(row.payload)
+                self._read_to = row.number
+            return list(self._read.values())
 
     def votes(self) -> list[Vote]:
-        """The votes that count, oldest first: of each rater, comparison and turn the last one."""
+        """The votes that count, whole, oldest first: of each rater, comparison and turn the last one."""
         return [event.vote for event in self.events() if event.vote is not None and not event.superseded]
 
     def events(self) -> list[Event]:
         """Everything that was ever appended, oldest first."""
         with self._transaction("read", "check that it can be reached") as connection:
             rows = connection.execute(sa.select(EVENTS).order_by(EVENTS.c.number)).all()
-        last = {(row.comparison, row.rater, row.turn): row.number for row in rows if row.kind == "vote"}
+        last = {(row.comparison, row.rater, row.turn): row.number for row in rows if row.kind != "reveal"}
         return [
             Event(
                 number=row.number,
@@ -166,42 +140,103 @@ class Votes:
 
     def count(self) -> int:
         """How many votes count."""
-        keys = sa.select(EVENTS.c.comparison, EVENTS.c.rater, EVENTS.c.turn).where(EVENTS.c.kind == "vote").distinct()
-        with self._transaction("read", "check that it can be reached") as connection:
-            return int(connection.execute(sa.select(sa.func.count()).select_from(keys.subquery())).scalar_one())
+        return len(self.ballots())
+
+    def records(self, after: int = 0, most: int = 1000) -> list[tuple[int, dict[str, Any]]]:
+        """The next events after number `after`, with their numbers, as `RECORD` names their parts; `merge` takes them.
+
+        Every value is a number or ASCII text, so that a record is a line of JSON.
+        """
+        with self._transaction("read", "check that it can be reached", alone=True) as connection:
+            new = sa.select(EVENTS).where(EVENTS.c.number > after).order_by(EVENTS.c.number).limit(most)
+            return [(row.number, {key: getattr(row, key) for key in RECORD}) for row in connection.execute(new)]
+
+    def merge(self, records: Iterable[dict[str, Any]]) -> int:
+        """Append the events of another log that this one lacks, by their ids, in the order given; how many they were.
+
+        They happened as they happened: votes of older schemas and of revealed comparisons are taken too. All or none
+        is written. Raises `InputError` for a record that is no event.
+        """
+        checked = [_checked(record) for record in records]
+        merged = 0
+        with self._transaction("written", "make room or repair it, then try again", writes=True) as connection:
+            for record, lean in checked:
+                if connection.execute(sa.select(EVENTS.c.number).where(EVENTS.c.id == record["id"])).first() is None:
+                    _insert(connection, record, lean)
+                    merged += 1
+        return merged
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
 
     @contextmanager
-    def _transaction(self, done: str, remedy: str, writes: bool = False) -> Iterator[sa.Connection]:
-        """One transaction, committed at the end; what fails in the database becomes a `StoreError`."""
+    def _writing(self, comparison: str) -> Iterator[sa.Connection]:
+        """A transaction that has the comparison to itself."""
+        with self._transaction("written", "make room or repair it, then try again", writes=True) as connection:
+            database.lock_comparison(connection, comparison)
+            yield connection
+
+    @contextmanager
+    def _transaction(self, done: str, remedy: str, **options: bool) -> Iterator[sa.Connection]:
+        """One transaction, at the end committed and on disk; what fails in the database becomes a `StoreError`."""
         try:
-            if self._engine.dialect.name == "sqlite" and writes and self._engine.url.database:
+            if self._engine.dialect.name == "sqlite" and options.get("writes") and self._engine.url.database:
                 Path(self._engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-            with self._engine.connect().execution_options(writes=writes) as connection, connection.begin():
-                yield connection
+            with self._engine.connect().execution_options(**options) as connection:
+                with connection.begin():
+                    yield connection
+                if options.get("writes"):
+                    database.sync(connection)
         except (SQLAlchemyError, OSError) as error:
             raise StoreError(
-                f"The votes in {self._place} could not be {done} ({_first_line(error)}); {remedy}."
+                f"The votes in {self._place} could not be {done} ({first_line(error)}); {remedy}."
             ) from error
+        except UnreadableError as error:
+            raise self._unreadable(error.number, error) from error
 
     def _decode(self, payload: str, number: int) -> Vote:
         try:
-            return from_json(json.loads(payload))
-        except (ValueError, TypeError, KeyError) as error:
-            raise StoreError(
-                f"Event {number} of {self._place} is not a vote that this version can read ({error});"
-                " use the version that wrote it or restore the file from a copy."
-            ) from error
+            return from_text(payload)
+        except ValueError as error:
+            raise self._unreadable(number, error) from error
+
+    def _unreadable(self, number: int, error: Exception) -> StoreError:
+        return StoreError(
+            f"Event {number} of {self._place} is not a vote that this version can read ({error});"
+            " use the version that wrote it or restore the file from a copy."
+        )
 
 
-def _encode(vote: Vote) -> str:
+def _insert(connection: sa.Connection, record: dict[str, Any], lean: str | None) -> None:
+    """The event and, unless it is a reveal, its ballot."""
+    number = connection.execute(EVENTS.insert().values(**record).returning(EVENTS.c.number)).scalar_one()
+    if record["kind"] != "reveal":
+        key = {name: record[name] for name in ("comparison", "rater", "turn")}
+        connection.execute(BALLOTS.insert().values(number=number, **key, payload=lean))
+
+
+def _checked(record: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """An event of another log and its ballot."""
     try:
-        return json.dumps(to_json(vote), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"The vote cannot be stored as JSON ({error}); keep plain values in its fields.") from error
+        event = {name: record[name] for name in RECORD}
+        texts = all(type(event[name]) is str for name in RECORD if name != "turn")
+        if not (texts and event["kind"] in ("vote", "undo", "reveal") and type(event["turn"]) is int):
+            raise ValueError("its parts are not those of an event")
+        vote = from_text(event["payload"]) if event["kind"] == "vote" else None
+        if vote and any(getattr(vote, name) != event[name] for name in ("id", "comparison", "rater", "turn")):
+            raise ValueError("its vote is that of another event")
+        return event, ballot.encode(ballot_of(vote)) if vote else None
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"A record to merge is no event ({error}); give the records that a vote log wrote.") from error
+
+
+def _refuse_revealed(connection: sa.Connection, comparison: str) -> None:
+    if _is_revealed(connection, comparison):
+        raise InputError(
+            "The answers of this comparison have been revealed, so its vote can no longer change;"
+            " ask the next question to vote again."
+        )
 
 
 def _is_revealed(connection: sa.Connection, comparison: str) -> bool:
@@ -209,41 +244,5 @@ def _is_revealed(connection: sa.Connection, comparison: str) -> bool:
     return connection.execute(found).first() is not None
 
 
-def _migrate(connection: sa.Connection, place: str) -> None:
-    APPLIED.create(connection, checkfirst=True)
-    applied = set(connection.execute(sa.select(APPLIED.c.number)).scalars())
-    if any(number > len(MIGRATIONS) for number in applied):
-        raise StoreError(f"The votes in {place} were written by a newer version of Fourfold; update this one.")
-    for number, migration in enumerate(MIGRATIONS, start=1):
-        if number not in applied:
-            migration(connection)
-            connection.execute(APPLIED.insert().values(number=number))
-
-
-def _take_turns(engine: sa.Engine) -> None:
-    """Make writers queue at their first statement, so that what they read is still true when they write."""
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
-    elif engine.dialect.name == "postgresql":
-        sa.event.listen(engine, "begin", _begin_postgresql)
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
-    connection.isolation_level = None  # the driver's own BEGIN comes too late: after the first read
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-    connection.execute("PRAGMA synchronous = EXTRA")
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _begin_postgresql(connection: sa.Connection) -> None:
-    if connection.get_execution_options().get("writes"):
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
-
-
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

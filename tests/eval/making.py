@@ -7,7 +7,7 @@ from eval.votes import Vote
 
 
 def make_vote(comparison: str = "c0", shown: tuple[str, ...] = IDS, **changes: Any) -> Vote:
-    """A vote for the first variant shown; `changes` replaces fields."""
+    """A vote for the first variant shown; `changes` replaces fields, and the mode fits to what is shown."""
     values: dict[str, Any] = {
         "comparison": comparison,
         "conversation": f"conversation of {comparison}",
@@ -23,4 +23,5 @@ def make_vote(comparison: str = "c0", shown: tuple[str, ...] = IDS, **changes: A
         "first_token_seconds": dict.fromkeys(shown, 0.1),
         "configuration": {"base": "abc", "temperature": 0.0},
     }
+    values["mode"] = "open" if changes.get("blind") is False else "pair" if len(shown) == 2 else "best"
     return Vote(**(values | changes))

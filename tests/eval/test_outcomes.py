@@ -32,7 +32,9 @@ def test_a_tie_is_a_tie_of_every_pair() -> None:
     assert len({frozenset(pair) for pair in zip(pairs.left, pairs.right, strict=True)}) == 6
 
 
-@pytest.mark.parametrize("changes", [{"choice": "all_bad"}, {"choice": "skip"}, {"blind": False}])
+@pytest.mark.parametrize(
+    "changes", [{"choice": "all_bad"}, {"choice": "skip"}, {"blind": False}, {"rater_kind": "judge"}]
+)
 def test_what_compares_nothing_gives_no_pair(changes: dict[str, object]) -> None:
     assert len(pair_outcomes([make_vote(**changes)]).score) == 0
 
@@ -48,6 +50,22 @@ def test_identical_answers_win_together_and_are_not_compared() -> None:
     assert len(pair_outcomes([tie]).score) == 5
     everything = make_vote(answers=dict.fromkeys(IDS, "same"), identical=(IDS,), choice="tie")
     assert len(pair_outcomes([everything]).score) == 0
+
+
+def test_a_ranking_says_who_beat_whom_in_every_pair() -> None:
+    vote = make_vote(mode="ranking", choice="tie", ranking=(("rag", "tuned"), ("combined",), ("base",)))
+    assert named(pair_outcomes([vote])) == {
+        ("rag", "combined", 1.0), ("rag", "base", 1.0), ("tuned", "combined", 1.0), ("tuned", "base", 1.0),
+        ("combined", "base", 1.0), ("tuned", "rag", 0.5),
+    }  # fmt: skip
+    assert {rate.name: rate.wins for rate in win_rates([vote])} == {"base": 0, "tuned": 0.5, "rag": 0.5, "combined": 0}
+
+
+def test_all_good_is_a_tie_that_is_counted_apart() -> None:
+    votes = [make_vote(choice="all_good"), make_vote("c1", choice="tie"), make_vote("c2", rater_kind="judge")]
+    assert sorted(pair_outcomes(votes).score) == [0.5] * 12
+    found = tally(votes)
+    assert (found.all_good, found.tie, found.judge, found.blind) == (1, 1, 1, 2)
 
 
 def test_two_shown_of_four_give_one_pair() -> None:

@@ -1,5 +1,6 @@
 """The log: nothing that was confirmed is lost, nothing is counted twice, and no failure looks like a success."""
 
+import json
 import os
 import random
 import signal
@@ -16,9 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import eval.votes as module
+from eval import database
+from eval.ballot import ballot_of
 from eval.errors import InputError
+from eval.judgement import Judgement
 from eval.variants import IDS
-from eval.vote import NO_WINNER
+from eval.vote import NO_WINNER, to_json
 from eval.votes import StoreError, Vote, Votes, database_url
 from tests.eval.making import make_vote
 
@@ -52,6 +56,12 @@ def test_a_vote_comes_back_as_it_was(log: Votes) -> None:
         dwell_seconds=2.25,
         blind=False,
         app_version="1.2",
+        ranking=(("rag",), ("base", "tuned"), ("combined",)),
+        judgements={"rag": Judgement(thumb=True, scores={"style": 5}, tags=("unsafe",), comment="\udc00", better="ä")},
+        form="ab" * 32,
+        rater_kind="judge",
+        campaign="spring",
+        prompt_id="p7",
     )
     log.append(vote)
     assert log.votes() == [vote]
@@ -120,7 +130,7 @@ def test_after_the_reveal_a_vote_is_final(log: Votes) -> None:
         ({"acceptable": 1}, "acceptable is 1"),
         ({"rater": None}, "printable"),
         ({"id": "g" * 32}, "hexadecimal"),
-        ({"schema": 2}, "schema 2"),
+        ({"schema": 1}, "schema 1"),
         ({"time": "2026-01-01T00:00:00"}, "in UTC"),
         ({"time": "2026-01-01T00:00:00+02:00"}, "in UTC"),
         ({"time": "noon"}, "in UTC"),
@@ -130,6 +140,23 @@ def test_after_the_reveal_a_vote_is_final(log: Votes) -> None:
         ({"seconds": {"base": float("nan")}}, "tokens or seconds"),
         ({"seconds": {"judge": 1.0}}, "tokens or seconds"),
         ({"dwell_seconds": float("inf")}, "dwell_seconds"),
+        ({"mode": "guess"}, "the mode 'guess'"),
+        ({"mode": "open"}, "blind is True"),
+        ({"mode": "pair"}, "a pair has two"),
+        ({"ranking": (("base", "rag"), ("tuned",))}, "the ranking"),
+        ({"ranking": (("base",), (), ("tuned", "rag", "combined"))}, "a place of the ranking"),
+        ({"ranking": (("rag",), ("base", "tuned", "combined"))}, "the choice 'base' is not what its ranking"),
+        ({"ranking": (("base", "rag"), ("tuned", "combined"))}, "the choice 'base' is not what its ranking"),
+        ({"choice": "all_bad", "acceptable": True}, "acceptable is True"),
+        ({"choice": "all_good", "acceptable": False}, "acceptable is False"),
+        ({"rater_kind": "cat"}, "the kind of rater 'cat'"),
+        ({"shown": ("base", "rag"), "judgements": {"tuned": Judgement(thumb=True)}}, "that was not shown"),
+        ({"judgements": {"base": Judgement()}}, "a judgement of a single answer"),
+        ({"judgements": {"base": Judgement(scores={"style": 0})}}, "a judgement of a single answer"),
+        ({"judgements": {"base": Judgement(comment="x" * 4001)}}, "a judgement of a single answer"),
+        ({"judgements": {"base": Judgement(tags=("unsafe",))}}, "need the digest of the form"),
+        ({"form": "latest"}, "need the digest of the form"),
+        ({"campaign": "\n"}, "campaign or prompt"),
         ({"configuration": {"x": float("nan")}}, "JSON"),
         ({"configuration": {"x": {1, 2}}}, "JSON"),
     ],
@@ -140,6 +167,85 @@ def test_what_contradicts_itself_is_refused(log: Votes, changes: dict[str, objec
     assert log.events() == []
 
 
+def test_a_vote_can_be_taken_back_until_the_reveal(log: Votes) -> None:
+    first, second = make_vote(), make_vote(choice="tie")
+    log.undo(first.comparison, first.rater)
+    assert log.events() == [], "there was nothing to take back"
+    log.append(first)
+    log.undo(first.comparison, "someone else")
+    assert log.votes() == [first]
+    log.undo(first.comparison, first.rater)
+    log.undo(first.comparison, first.rater)
+    assert log.votes() == log.ballots() == []
+    log.append(second)
+    assert log.votes() == [second]
+    assert [event.kind for event in log.events()] == ["vote", "undo", "vote"]
+    log.reveal(first.comparison)
+    with pytest.raises(InputError, match="revealed"):
+        log.undo(first.comparison, first.rater)
+
+
+def test_another_log_takes_the_events_once(log: Votes, tmp_path: Path) -> None:
+    votes = [make_vote(f"c{number}", question=f"\ud800 {number}") for number in range(3)]
+    for vote in votes:
+        log.append(vote)
+    log.append(replace(votes[0], id="a" * 32, choice="skip"))
+    log.undo("c1", "rater-1")
+    log.reveal("c2")
+    records = [json.loads(json.dumps(record)) for _, record in log.records()]
+    assert [number for number, _ in log.records(after=2, most=3)] == [3, 4, 5]
+    other = Votes(database_url(tmp_path / "other"))
+    other.append(make_vote("local"))
+    assert other.merge(records[:4]) == 4
+    assert other.merge(records) == 2
+    assert other.merge(records) == 0
+    assert [vote.comparison for vote in other.votes()] == ["local", "c2", "c0"]
+    assert [ballot.id for ballot in other.ballots()] == [vote.id for vote in other.votes()]
+    with pytest.raises(InputError, match="revealed"):
+        other.append(make_vote("c2", choice="tie"))
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"kind": "love"}, {"turn": "0"}, {"payload": "{"}, {"payload": "[1]"}, {"rater": "another"}, {"id": 7}]
+)
+def test_what_is_no_event_is_not_merged(log: Votes, tmp_path: Path, changes: dict[str, object]) -> None:
+    log.append(make_vote())
+    log.append(make_vote("c1"))
+    first, second = (record for _, record in log.records())
+    other = Votes(database_url(tmp_path / "other"))
+    with pytest.raises(InputError, match="is no event"):
+        other.merge([first, {**second, **changes}])
+    with pytest.raises(InputError, match="is no event"):
+        other.merge([{}])
+    assert other.events() == []
+    other.close()
+
+
+def test_a_log_of_the_first_version_is_read_and_goes_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.mkdir()
+    with monkeypatch.context() as older:
+        older.setattr(database, "MIGRATIONS", database.MIGRATIONS[:1])
+        Votes(database_url(home)).close()
+    engine = sa.create_engine(database_url(home))
+    old = [make_vote(choice="rag", acceptable=True), make_vote("c1", blind=False), make_vote("c2", ("rag", "base"))]
+    new = ("mode", "ranking", "judgements", "form", "campaign", "prompt_id", "rater_kind")
+    with engine.begin() as connection:
+        for vote in old:
+            record = {key: value for key, value in to_json(vote).items() if key not in new} | {"schema": 1}
+            row = {"id": vote.id, "kind": "vote", "time": vote.time, "comparison": vote.comparison}
+            row |= {"rater": vote.rater, "turn": 0, "payload": json.dumps(record)}
+            connection.execute(database.EVENTS.insert().values(**row))
+    engine.dispose()
+    log = Votes(database_url(home))
+    assert log.votes() == [replace(vote, schema=1) for vote in old]
+    assert [vote.mode for vote in log.votes()] == ["best", "open", "pair"]
+    assert log.ballots() == [ballot_of(vote) for vote in old]
+    log.append(make_vote("c3"))
+    assert log.count() == 4
+    log.close()
+
+
 steps = st.lists(
     st.one_of(
         st.tuples(
@@ -148,6 +254,8 @@ steps = st.lists(
         ),
         st.tuples(st.just("again"), st.integers(0, 20)),
         st.tuples(st.just("reveal"), st.sampled_from("abc")),
+        st.tuples(st.just("undo"), st.sampled_from("abc"), st.sampled_from("xy"), st.integers(0, 1)),
+        st.tuples(st.just("read")),
         st.tuples(st.just("reopen")),
     ),
     max_size=25,
@@ -171,15 +279,21 @@ def test_any_sequence_ends_as_a_plain_dictionary_says(tmp_path_factory: pytest.T
                 appended.append(vote)
                 kept.pop((comparison, rater, turn), None)
                 kept[comparison, rater, turn] = vote
+        elif step[0] == "undo" and step[1] not in revealed:
+            log.undo(*step[1:])
+            kept.pop(step[1:], None)
         elif step[0] == "again" and appended:
             log.append(appended[step[1] % len(appended)])
         elif step[0] == "reveal":
             log.reveal(step[1])
             revealed.add(step[1])
+        elif step[0] == "read":
+            assert [ballot.id for ballot in log.ballots()] == [vote.id for vote in kept.values()]
         elif step[0] == "reopen":
             log.close()
             log = Votes(url)
     assert log.votes() == list(kept.values())
+    assert log.ballots() == [ballot_of(vote) for vote in kept.values()]
     assert log.count() == len(kept)
     assert [event.vote for event in log.events() if event.vote] == appended
     assert {event.comparison for event in log.events() if event.kind == "reveal"} == revealed
@@ -276,7 +390,7 @@ def test_sqlite_saying_full_is_reported(log: Votes, monkeypatch: pytest.MonkeyPa
 def test_a_log_of_a_newer_version_is_left_alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = []
     with monkeypatch.context() as newer:
-        newer.setattr(module, "MIGRATIONS", (*module.MIGRATIONS, lambda connection: ran.append(1)))
+        newer.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, lambda connection: ran.append(1)))
         Votes(database_url(home)).close()
         Votes(database_url(home)).close()
     assert ran == [1]  # applied once, remembered afterwards
@@ -284,7 +398,7 @@ def test_a_log_of_a_newer_version_is_left_alone(home: Path, monkeypatch: pytest.
         Votes(database_url(home))
 
 
-@pytest.mark.parametrize("payload", ['{"id": 1}', '{"schema": 2}', "{", "[]"])
+@pytest.mark.parametrize("payload", ['{"id": 1}', '{"schema": 3}', "{", "[]"])
 def test_a_payload_that_cannot_be_read_is_named(log: Votes, home: Path, payload: str) -> None:
     log.append(make_vote())
     with sa.create_engine(database_url(home)).begin() as connection:
@@ -294,11 +408,46 @@ def test_a_payload_that_cannot_be_read_is_named(log: Votes, home: Path, payload:
         log.votes()
 
 
-def test_a_commit_waits_for_the_disk(log: Votes) -> None:
-    """kill -9 cannot show this, because the kernel keeps what a dead process wrote; a power cut would."""
+def test_a_vote_waits_for_the_disk(log: Votes, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """kill -9 cannot show this, because the kernel keeps what a dead process wrote; a power cut would.
+
+    At the moment that the disk is waited for, the log's file must already hold the vote.
+    """
+    synced: list[tuple[str, bytes]] = []
+    real = os.fsync
+
+    def fsync(file: int) -> None:
+        path = Path(f"/proc/self/fd/{file}").readlink()
+        synced.append((path.name, path.read_bytes()))
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    vote = make_vote()
+    log.append(vote)
+    assert [(name, vote.id.encode() in content) for name, content in synced] == [("votes.sqlite-wal", True)]
+    log.append(vote)
+    assert len(synced) == 2, "a retry is confirmed too, and so it waits too"
+    log.reveal(vote.comparison)
+    assert len(synced) == 3
+
+
+def test_a_disk_that_fails_while_it_is_waited_for_is_a_failure(log: Votes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fsync(file: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", fsync)
+        with pytest.raises(StoreError, match="could not be written"):
+            log.append(make_vote())
+
+
+def test_where_the_log_cannot_be_written_ahead_each_commit_waits(log: Votes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems cannot share memory between processes."""
+    monkeypatch.setattr(database, "_write_ahead", lambda connection: False)
+    log.close()
     with log._engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 3  # EXTRA
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
+        database.sync(connection)
 
 
 def test_a_file_that_is_no_database_is_a_store_error(home: Path) -> None:
