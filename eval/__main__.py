@@ -4,13 +4,14 @@ import argparse
 import os
 import sys
 
-from eval import export_commands, rank_commands
+from eval import export_commands, form_commands, rank_commands
 from eval.errors import USER_ERRORS
 
 EXAMPLES = """examples:
   python -m eval rank
   python -m eval rank votes.csv --json
   python -m eval export --format json votes.json
+  python -m eval form set form.yaml
 """
 
 
@@ -35,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m eval", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawTextHelpFormatter
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for module in (rank_commands, export_commands):
+    for module in (rank_commands, export_commands, form_commands):
         module.add(commands)
     return top
 
