@@ -4,20 +4,15 @@ A model that reads 256 tokens silently drops the rest, so every chunk is counted
 included, and halved until it fits.
 """
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from tokenizers import Tokenizer
 
+from .chunking import CHUNKING, Chunking
 from .documents import Document
-
-SIZE = 200
-"""Tokens that a chunk aims at; the rest of the default embedder's 256 is room for the heading path."""
-
-_PARAGRAPH = re.compile(r"\n[ \t\f\v]*\n\s*|\f")
-_SENTENCE = re.compile(r"(?<=[.!?。!?])[\"'”’)\]]*\s+|(?<=[。!?])|\n(?=\s*(?:[-*+•]|\d+[.)])\s)")
-_WORDS = 600  # characters: a longer sentence is cut between words before anything is counted
+from .units import BATCH, Section, Unit, batches, count, trim, units
 
 
 @dataclass(frozen=True)
@@ -37,142 +32,160 @@ class Chunk:
         return self.prefix + self.text
 
 
-@dataclass(frozen=True)
-class _Unit:
-    """A sentence or heading line, its token count, and whether it begins a paragraph."""
+def split(document: Document, tokenizer: Tokenizer, limit: int, chunking: Chunking = CHUNKING) -> list[Chunk]:
+    """Chunks of a document in order: every character but white space lies in one, and in two where they overlap.
 
-    start: int
-    end: int
-    tokens: int
-    opens: bool
-
-
-def split(document: Document, tokenizer: Tokenizer, limit: int, size: int = SIZE) -> list[Chunk]:
-    """Chunks of a document in order, without overlap: every character but white space lies in exactly one.
-
-    `limit` is the number of tokens that the embedder reads, its special tokens included; no chunk exceeds it.
-    `size` is what a chunk aims at. `tokenizer` neither truncates nor pads.
+    `limit` is the number of tokens that the embedder reads, its special tokens included; no chunk exceeds it. A chunk
+    exceeds the size of `chunking` only where a single sentence does. `tokenizer` neither truncates nor pads.
     """
     room = limit - tokenizer.num_special_tokens_to_add(False)
-    size = min(size, room)
-    chunks: list[Chunk] = []
-    for start, end, path, own in _sections(document):
-        above = path[: len(path) - own]  # the section's first chunk begins with its own headings
-        for first, last in _pack(_units(document.text, start, end, tokenizer), size):
-            for low, high in _fit(document.text, first, last, tokenizer, room):
-                text, heading = document.text[low:high], " > ".join(path)
-                chunks.append(Chunk(low, high, text, heading, _prefix(text, above, tokenizer, room)))
-                above = path
-    return chunks
+    size = min(chunking.size, room)
+    by_section = groupby(units(document, tokenizer), lambda unit: unit.span.section)
+    cuts = (cut for section, found in by_section for cut in _pack(section, found, size, chunking.overlap))
+    fitting = _Fitting(document.text, tokenizer, room)
+    for batch in batches(cuts, BATCH):
+        fitting.add(batch)
+    return fitting.chunks
 
 
-def _sections(document: Document) -> Iterator[tuple[int, int, tuple[str, ...], int]]:
-    """(start, end, heading path, how many of the path's headings the section itself begins with).
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A chunk as it should be. It may begin at any of `starts`: with all of its overlap, with less, without any."""
 
-    Headings that follow one another without text between them open one section.
-    """
-    text, path, start, own = document.text, list[tuple[int, str]](), 0, 0
-    body = 0
-    for heading in document.headings:
-        if text[body : heading.start].strip():
-            yield start, heading.start, tuple(title for _, title in path), own
-            start, own = heading.start, 0
-        path = [*(entry for entry in path if entry[0] < heading.level), (heading.level, heading.title)]
-        own = min(own + 1, len(path))
-        body = heading.end
-    yield start, len(text), tuple(title for _, title in path), own
+    starts: tuple[int, ...]
+    end: int
+    path: tuple[str, ...]
+    above: tuple[str, ...]
+    """The headings above its text: all of the path, but of a section's first chunk, which begins with its own."""
 
 
-def _units(text: str, start: int, end: int, tokenizer: Tokenizer) -> list[_Unit]:
-    spans = [
-        (low, high, index == 0)
-        for first, last in _cut(text, start, end, _PARAGRAPH)
-        for index, (low, high) in enumerate(_sentences(text, first, last))
-    ]
-    counts = _count(tokenizer, [text[low:high] for low, high, _ in spans])
-    return [_Unit(low, high, count, opens) for (low, high, opens), count in zip(spans, counts, strict=True)]
+class _Open:
+    """The chunk that is being filled: sentences of the one before, then its own."""
+
+    def __init__(self, size: int, overlap: int) -> None:
+        self._size, self._overlap = size, overlap
+        self._repeated: list[Unit] = []
+        self._own: list[Unit] = []
+        self.filled = 0
+
+    @property
+    def begun(self) -> bool:
+        return bool(self._own)
+
+    def takes(self, tokens: int) -> bool:
+        """Whether so many tokens more keep to the size."""
+        return self.filled + tokens <= self._size
+
+    def take(self, unit: Unit) -> None:
+        """Fill in a sentence; the first one may push out what is repeated."""
+        while self._repeated and not self._own and not self.takes(unit.tokens):
+            self.filled -= self._repeated.pop(0).tokens
+        self._own.append(unit)
+        self.filled += unit.tokens
+
+    def close(self, path: tuple[str, ...], above: tuple[str, ...]) -> _Cut:
+        """The chunk; what follows goes into the next."""
+        starts = (*(unit.span.start for unit in self._repeated), self._own[0].span.start)
+        cut = _Cut(starts, self._own[-1].span.end, path, above)
+        self._repeated, self.filled = [], 0
+        for unit in reversed(self._own[1:]):  # never all of a chunk, which would then be of no use
+            if not unit.span.whole or self.filled + unit.tokens > self._overlap:
+                break
+            self._repeated.insert(0, unit)
+            self.filled += unit.tokens
+        self._own = []
+        return cut
 
 
-def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    for low, high in _cut(text, start, end, _SENTENCE):
-        while high - low > _WORDS:
-            space = max(text.rfind(" ", low, low + _WORDS), text.rfind("\n", low, low + _WORDS))
-            middle = space if space > low else low + _WORDS
-            yield from _trim(text, low, middle)
-            low = middle
-        yield from _trim(text, low, high)
-
-
-def _cut(text: str, start: int, end: int, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
-    for match in pattern.finditer(text, start, end):
-        yield from _trim(text, start, match.end())
-        start = match.end()
-    yield from _trim(text, start, end)
-
-
-def _trim(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The span without white space at its ends, or nothing."""
-    piece = text[start:end]
-    if bare := piece.strip():
-        start += len(piece) - len(piece.lstrip())
-        yield start, start + len(bare)
-
-
-def _pack(units: list[_Unit], size: int) -> Iterator[tuple[int, int]]:
-    """Spans of units that follow one another, at most `size` tokens each unless one unit alone is larger.
+def _pack(section: Section, found: Iterable[Unit], size: int, overlap: int) -> Iterator[_Cut]:
+    """Chunks of sentences that follow one another, at most `size` tokens each unless one sentence alone is larger.
 
     A paragraph that fits a chunk of its own is not torn apart to fill the one before, if that is half full.
     """
-    current: list[_Unit] = []
-    filled = 0
-    for paragraph in _paragraphs(units):
-        tokens = sum(unit.tokens for unit in paragraph)
-        if current and filled + tokens > size >= tokens and 2 * filled >= size:
-            yield current[0].start, current[-1].end
-            current, filled = [], 0
+    chunk, above = _Open(size, overlap), section.above
+    for paragraph, fits in _paragraphs(found, size):
+        torn = fits and not chunk.takes(sum(unit.tokens for unit in paragraph))
+        if chunk.begun and torn and 2 * chunk.filled >= size:
+            yield chunk.close(section.path, above)
+            above = section.path
         for unit in paragraph:
-            if current and filled + unit.tokens > size:
-                yield current[0].start, current[-1].end
-                current, filled = [], 0
-            current.append(unit)
-            filled += unit.tokens
-    if current:
-        yield current[0].start, current[-1].end
+            if chunk.begun and not chunk.takes(unit.tokens):
+                yield chunk.close(section.path, above)
+                above = section.path
+            chunk.take(unit)
+    if chunk.begun:
+        yield chunk.close(section.path, above)
 
 
-def _paragraphs(units: list[_Unit]) -> Iterator[list[_Unit]]:
-    paragraph: list[_Unit] = []
-    for unit in units:
-        if unit.opens and paragraph:
-            yield paragraph
-            paragraph = []
+def _paragraphs(found: Iterable[Unit], size: int) -> Iterator[tuple[list[Unit], bool]]:
+    """Paragraphs, and whether each fits a chunk; one that does not comes in parts as they are read."""
+    paragraph: list[Unit] = []
+    tokens = 0
+    for unit in found:
+        if unit.span.opens:
+            if paragraph:
+                yield paragraph, tokens <= size
+            paragraph, tokens = [], 0
         paragraph.append(unit)
+        tokens += unit.tokens
+        if tokens > size:
+            yield paragraph, False
+            paragraph = []
     if paragraph:
-        yield paragraph
+        yield paragraph, tokens <= size
 
 
-def _fit(text: str, start: int, end: int, tokenizer: Tokenizer, room: int) -> Iterator[tuple[int, int]]:
-    """The span, halved between words until each part fits: what sums up to `size` may count to more as one text."""
-    (count,) = _count(tokenizer, [text[start:end]])
-    if count <= room or end - start == 1:
-        yield start, end
-        return
-    middle = (start + end) // 2
-    space = max(text.rfind(" ", start + 1, middle), text.rfind("\n", start + 1, middle))
-    middle = space if space > start else middle
-    for low, high in ((start, middle), (middle, end)):
-        for span in _trim(text, low, high):
-            yield from _fit(text, *span, tokenizer, room)
+class _Fitting:
+    """Makes chunks of cuts: what sums up to the size may count to more as one text, heading included."""
+
+    def __init__(self, text: str, tokenizer: Tokenizer, room: int) -> None:
+        self.chunks: list[Chunk] = []
+        self._text, self._tokenizer, self._room = text, tokenizer, room
+
+    def add(self, cuts: Sequence[_Cut]) -> None:
+        """Count the cuts as they should be, and cut anew those that do not fit."""
+        whole = [(_joined(cut.above), self._text[cut.starts[0] : cut.end]) for cut in cuts]
+        counts = count(self._tokenizer, [prefix + text for prefix, text in whole])
+        for cut, (prefix, text), tokens in zip(cuts, whole, counts, strict=True):
+            if tokens <= self._room and self._follows(cut.starts[0]):
+                self.chunks.append(Chunk(cut.starts[0], cut.end, text, " > ".join(cut.path), prefix))
+            else:
+                self._fit(cut)
+
+    def _follows(self, start: int) -> bool:
+        """Whether a chunk that begins there begins after the last one, parts of which may have been cut anew."""
+        return not self.chunks or start > self.chunks[-1].start
+
+    def _fit(self, cut: _Cut) -> None:
+        above = cut.above
+        for start in cut.starts:
+            if self._follows(start) and self._fits(self._text[start : cut.end]):
+                break
+        for low, high in self._halved(start, cut.end):
+            text = self._text[low:high]
+            self.chunks.append(Chunk(low, high, text, " > ".join(cut.path), self._prefix(text, above)))
+            above = cut.path
+
+    def _halved(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """The span, halved between words until each part fits."""
+        if end - start == 1 or self._fits(self._text[start:end]):
+            yield start, end
+            return
+        middle = (start + end) // 2
+        space = max(self._text.rfind(" ", start + 1, middle), self._text.rfind("\n", start + 1, middle))
+        middle = space if space > start else middle
+        for low, high in ((start, middle), (middle, end)):
+            for part in trim(self._text, low, high):
+                yield from self._halved(*part)
+
+    def _prefix(self, text: str, above: tuple[str, ...]) -> str:
+        """The heading path that still fits in front of the text, or its last heading, or nothing."""
+        prefixes = (_joined(titles) for titles in (above, above[-1:]))
+        return next((prefix for prefix in prefixes if self._fits(prefix + text)), "")
+
+    def _fits(self, text: str) -> bool:
+        return count(self._tokenizer, [text])[0] <= self._room
 
 
-def _prefix(text: str, path: tuple[str, ...], tokenizer: Tokenizer, room: int) -> str:
-    """The heading path that still fits in front of the text, or its last heading, or nothing."""
-    for titles in (path, path[-1:]):
-        prefix = " > ".join(titles) + "\n"
-        if titles and _count(tokenizer, [prefix + text])[0] <= room:
-            return prefix
-    return ""
-
-
-def _count(tokenizer: Tokenizer, texts: Iterable[str]) -> list[int]:
-    return [len(encoding) for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+def _joined(titles: Sequence[str]) -> str:
+    return " > ".join(titles) + "\n" if titles else ""

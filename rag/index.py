@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .adding import Adder, AddReport, Progress, Source
-from .chunks import SIZE
+from .chunking import CHUNKING
 from .documents import Document
 from .embedder import Embedder
 from .errors import InputError
@@ -54,7 +54,7 @@ class Index:
     def __init__(self, folder: Path, embedder: Embedder) -> None:
         self.folder = folder
         self.embedder = embedder
-        self.store = Store(folder / STORE, embedder.identity, f"size {SIZE}")
+        self.store = Store(folder / STORE, embedder.identity, CHUNKING.identity)
         self._vectors = VectorCache(folder, self.store.uuid, embedder.dimension)
         self._words = WordCache(folder, self.store.uuid)
         self._lock = threading.Lock()
