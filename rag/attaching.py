@@ -47,7 +47,9 @@ def attach(index: Index, rows: Path, out: Path, how: Attaching) -> dict[str, Any
     """Write the rows with `passages` to `out`, whole or not at all; and say how many got what.
 
     A row's `source` names the document that holds its answer: by its name in the index, or the end of it. A row without
-    one gets what a search for its question finds. Each row also gets `golden`: whether that passage is among its own.
+    one gets what a search for its question finds. A row whose accepted answers are figures that its document does not
+    hold gets passages of other documents: beside one that says otherwise it would teach to disregard passages. Each
+    row also gets `golden`: whether the passage of its source is among its own.
     Raises InputError where a row has no question or has passages already, or where no source is in the index.
     """
     began = time.perf_counter()
@@ -55,29 +57,34 @@ def attach(index: Index, rows: Path, out: Path, how: Attaching) -> dict[str, Any
     shelf = _Shelf(index)
     sources = [shelf.chunks_of(record.get("source")) for _, record in records]
     _refuse_strangers(records, sources, shelf, rows)
-    keeps = _drawn([record for _, record in records], [bool(found) for found in sources], how)
+    outdated = [
+        bool(own) and not shelf.holds(own, answers_of(record))
+        for own, (_, record) in zip(sources, records, strict=True)
+    ]
+    usable = [bool(own) and not old for own, old in zip(sources, outdated, strict=True)]
+    keeps = _drawn([record for _, record in records], usable, how)
     questions = [question_of(record, place) for place, record in records]
     answered = [
         f"{question}\n{answer_of(record)}"
-        for question, (_, record), own in zip(questions, records, sources, strict=True)
-        if own
+        for question, (_, record), own, old in zip(questions, records, sources, outdated, strict=True)
+        if own and not old
     ]
     to_answers = shelf.similarities(answered)
     counts: Counter[str] = Counter()
     lines = []
     strangers: Counter[str] = Counter()
-    asked = zip(records, sources, keeps, shelf.similarities(questions), strict=True)
-    for (_, record), own, keep, to_question in asked:
-        gold = shelf.gold(own, next(to_answers), answers_of(record)) if own else None
+    asked = zip(records, sources, outdated, keeps, shelf.similarities(questions), strict=True)
+    for (_, record), own, old, keep, to_question in asked:
+        gold = shelf.gold(own, next(to_answers), answers_of(record)) if own and not old else None
         if record.get("source") and not own:
             strangers[str(record["source"])] += 1
         chosen = shelf.choose(gold, own, to_question, how.distractors, keep)
-        counts["golden" if keep else "left_out" if gold is not None else "without_source"] += 1
+        counts["golden" if keep else "left_out" if gold is not None else "outdated" if old else "without_source"] += 1
         counts["passages"] += len(chosen)
         Random(f"{how.seed} {_digest(record)}").shuffle(chosen)  # its place must not tell which passage counts
         lines.append(json.dumps({**record, "passages": [shelf.passage(chunk) for chunk in chosen], "golden": keep}))
     _write(out, lines)
-    names = ("golden", "left_out", "without_source", "passages")
+    names = ("golden", "left_out", "outdated", "without_source", "passages")
     return {
         "rows": len(records),
         **{name: counts[name] for name in names},
@@ -119,6 +126,13 @@ class _Shelf:
         """For each text the cosines with all chunks."""
         for first in range(0, len(texts), _BATCH):
             yield from self._embedder.encode(texts[first : first + _BATCH], query=True) @ self._vectors.T
+
+    def holds(self, own: Sequence[int], answers: Sequence[str]) -> bool:
+        """Whether one of the answers stands in these chunks; taken to be so where no answer has a figure."""
+        if not any(character.isdigit() for answer in answers for character in answer):
+            return True
+        text = "\n".join(self._chunks[number].chunk.text for number in own).casefold()
+        return any(answer.casefold() in text for answer in answers)
 
     def gold(self, own: Sequence[int], similarity: np.ndarray, answers: Sequence[str]) -> int:
         """Of a row's own document, the chunk that holds its answer: in these words, and else by similarity."""

@@ -87,6 +87,8 @@ def attach(options: argparse.Namespace) -> int:
         "{rows} rows with {passages} passages: {golden} keep that of their source, {left_out} go without it, "
         "{without_source} name no document of the index".format(**report)
     ]
+    if report["outdated"]:
+        lines.append(f"{report['outdated']} rows state a figure that their document does not: they go without it")
     lines += [f"not in the index: {source} ({rows} rows)" for source, rows in report["unknown_sources"].items()]
     show(options, report, [*lines, f"written to {options.out} in {report['seconds']:.1f} s"])
     return 0

@@ -114,6 +114,23 @@ def test_rows_without_a_source_get_what_a_search_finds(stocked: Index, tmp_path:
     assert (report["without_source"], report["golden"], report["unknown_sources"]) == (3, 1, {"gone.md": 1})
 
 
+def test_a_row_that_its_document_contradicts_gets_no_passage_of_it(stocked: Index, tmp_path: Path) -> None:
+    """The document was revised after the row was written; together they would teach to disregard what one reads."""
+    rows = [
+        {"prompt": "How many wheels has machine 3?", "response": "7", "answers": [answer], "source": "machine-3.md"}
+        for answer in ("6 wheels", "7 wheels")
+    ]
+    report = attach(
+        stocked, written(tmp_path / "rows.jsonl", rows), tmp_path / "out.jsonl", Attaching(distractors=2, golden=1)
+    )
+    true, outdated = result(tmp_path / "out.jsonl")
+    assert [row["golden"] for row in (true, outdated)] == [True, False]
+    assert FACTS[3] in [passage["text"] for passage in true["passages"]]
+    assert "machine-3.md" not in [passage["id"] for passage in outdated["passages"]]
+    assert len(outdated["passages"]) == 3
+    assert (report["golden"], report["left_out"], report["outdated"]) == (1, 0, 1)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
