@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SETUP := $(VENV)/.setup
 APT_CHROMIUM = command -v chromium || command -v chromium-browser || command -v google-chrome
 
-.PHONY: run test fast slow check bench requirements sample-adapter setup chromium clean
+.PHONY: run test fast slow check bench requirements plain-adapter grounded-adapter sample-adapter setup chromium clean
 
 run: setup ## the app, on http://127.0.0.1:7860
 	$(BIN)/python app.py
@@ -37,12 +37,25 @@ requirements: setup ## requirements.txt for a Space, from pyproject.toml
 	$(BIN)/python -m tests.requirements > requirements.txt
 
 MAKING := data/local/making
-ADAPTER := data/samples/adapter/samples
+TRAIN = FOURFOLD_HOME=$(MAKING) $(BIN)/python -m tuning train data/samples/rows.jsonl
+TRACKED := data/samples/adapter/samples
 
-sample-adapter: setup ## the tracked adapter, trained anew on the sample rows
-	rm -rf $(MAKING) && mkdir -p $(MAKING) data/local/base && ln -s ../base $(MAKING)/base
-	FOURFOLD_HOME=$(MAKING) $(BIN)/python -m tuning train data/samples/rows.jsonl --name samples --rank 8 --alpha 16
-	rm -rf $(ADAPTER) && mkdir -p $(dir $(ADAPTER)) && mv $(MAKING)/adapters/samples $(ADAPTER) && rm -rf $(MAKING)
+$(MAKING): setup
+	rm -rf $(MAKING) && mkdir -p $(MAKING) data/local/base data/local/adapters && ln -s ../base $(MAKING)/base
+
+plain-adapter: $(MAKING) ## data/local/adapters/plain: the sample rows as they are
+	$(TRAIN) --name plain --rank 8 --alpha 16
+	rm -rf data/local/adapters/plain && mv $(MAKING)/adapters/plain data/local/adapters && rm -rf $(MAKING)
+
+grounded-adapter: $(MAKING) ## data/local/adapters/grounded: the sample rows as they are and with passages, the right one among others
+	FOURFOLD_HOME=$(MAKING) $(BIN)/python -m rag add data/samples/documents --index samples
+	FOURFOLD_HOME=$(MAKING) $(BIN)/python -m rag attach data/samples/rows.jsonl $(MAKING)/with-passages.jsonl \
+		--index samples --distractors 2 --golden 0.8
+	$(TRAIN) $(MAKING)/with-passages.jsonl --name grounded --rank 8 --alpha 16 --learning-rate 1e-3 --epochs 2 --max-length 1536
+	rm -rf data/local/adapters/grounded && mv $(MAKING)/adapters/grounded data/local/adapters && rm -rf $(MAKING)
+
+sample-adapter: grounded-adapter ## the tracked adapter, trained anew
+	rm -rf $(TRACKED) && mkdir -p $(dir $(TRACKED)) && mv data/local/adapters/grounded $(TRACKED)
 
 setup: $(SETUP)
 

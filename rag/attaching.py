@@ -7,6 +7,7 @@ not, and, from the rows whose passage is left out, what it should know by itself
 import hashlib
 import json
 import os
+import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -131,8 +132,8 @@ class _Shelf:
         """Whether one of the answers stands in these chunks; taken to be so where no answer has a figure."""
         if not any(character.isdigit() for answer in answers for character in answer):
             return True
-        text = "\n".join(self._chunks[number].chunk.text for number in own).casefold()
-        return any(answer.casefold() in text for answer in answers)
+        text = "\n".join(self._chunks[number].chunk.text for number in own)
+        return any(re.search(rf"(?<![\w.,]){re.escape(answer)}(?!\w)", text, re.IGNORECASE) for answer in answers)
 
     def gold(self, own: Sequence[int], similarity: np.ndarray, answers: Sequence[str]) -> int:
         """Of a row's own document, the chunk that holds its answer: in these words, and else by similarity."""

@@ -82,7 +82,7 @@ def check(rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, max_length: i
     it is dropped, because an answer cut short teaches the model to stop nowhere.
     """
     controls = re.compile("|".join(map(re.escape, tokenizer.all_special_tokens)) or r"(?!)")
-    kept: dict[str, Row] = {}
+    kept: dict[object, Row] = {}
     dropped, cut = [], []
     sizes: list[Example] = []
     for row in rows:
@@ -91,12 +91,13 @@ def check(rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, max_length: i
         except (_Unusable, InputError) as error:  # the latter from a chat template that refuses such turns
             dropped.append(Finding(row.place, str(error)))
             continue
-        if fitted.digest in kept:
-            dropped.append(Finding(row.place, f"the same as {kept[fitted.digest].place}"))
+        same = fitted.digest, str(fitted.passages)  # the same question with and without passages teaches two things
+        if same in kept:
+            dropped.append(Finding(row.place, f"the same as {kept[same].place}"))
             continue
         if removed := len(row.messages) - len(fitted.messages):
             cut.append(Finding(row.place, f"{removed} turns without an answer or beyond {max_length} tokens left out"))
-        kept[fitted.digest] = fitted
+        kept[same] = fitted
         sizes.append(example)
     found = tuple(kept.values())
     tokens = sum(example.answer_tokens for example in sizes)
@@ -116,12 +117,16 @@ def leaks(splits: Splits) -> tuple[Finding, ...]:
 
 
 def _near(rows: Sequence[Row]) -> tuple[Finding, ...]:
-    texts = ["\n".join([*(turn["content"] for turn in row.messages), row.rejected or ""]) for row in rows]
-    return tuple(
-        Finding(row.place, f"{_as(likeness)} {rows[likeness.number].place}")
-        for row, likeness in zip(rows, nearest(texts), strict=True)
-        if likeness
-    )
+    found = []
+    for alone in (True, False):
+        alike = [row for row in rows if alone == (not row.passages)]
+        texts = ["\n".join([*(turn["content"] for turn in row.messages), row.rejected or ""]) for row in alike]
+        found += [
+            Finding(row.place, f"{_as(likeness)} {alike[likeness.number].place}")
+            for row, likeness in zip(alike, nearest(texts), strict=True)
+            if likeness
+        ]
+    return tuple(found)
 
 
 def _question(row: Row) -> str:

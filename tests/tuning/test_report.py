@@ -56,6 +56,20 @@ def test_nearly_equal_rows_are_told_and_kept(tokenizer: PreTrainedTokenizerBase)
     assert [vars(finding) for finding in report.near] == [{"place": "line 2", "reason": "the same words as line 1"}]
 
 
+def test_a_row_with_passages_is_another_than_the_same_without(tokenizer: PreTrainedTokenizerBase) -> None:
+    """A file and the same with passages were to be trained on together; of the second, every row was dropped."""
+    passages = ({"id": "a", "text": "The keeper keeps the lamp."},)
+    rows = [
+        row(1, "Who keeps the lamp?", "The keeper."),
+        row(2, "Who keeps the lamp?", "The keeper.", passages=passages),
+        row(3, "Who keeps the lamp?", "The keeper.", passages=passages),
+    ]
+    report = check(rows, tokenizer, 128)
+    assert [kept.place for kept in report.kept] == ["line 1", "line 2"]
+    assert [vars(finding) for finding in report.dropped] == [{"place": "line 3", "reason": "the same as line 2"}]
+    assert not report.near
+
+
 def test_leaks_into_held_out_rows_name_both_rows(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
     path = tmp_path / "rows.jsonl"
     records = [
