@@ -1,15 +1,16 @@
-"""`python -m eval`: rank, export and more of what was voted, without a browser."""
+"""`python -m eval`: rank and export what was voted, compare without people, without a browser."""
 
 import argparse
 import os
 import sys
 
-from eval import export_commands, form_commands, rank_commands
+from eval import benchmark_commands, export_commands, form_commands, rank_commands
 from eval.errors import USER_ERRORS
 
 EXAMPLES = """examples:
   python -m eval rank
   python -m eval rank votes.csv --json
+  python -m eval benchmark data/samples/rows.jsonl --adapter samples --index samples
   python -m eval export --format json votes.json
   python -m eval form set form.yaml
 """
@@ -36,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m eval", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawTextHelpFormatter
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for module in (rank_commands, export_commands, form_commands):
+    for module in (rank_commands, benchmark_commands, export_commands, form_commands):
         module.add(commands)
     return top
 

@@ -44,16 +44,28 @@ def read_votes() -> "list[Vote]":
 
 
 def command(
-    commands: Any, name: str, function: Callable[[argparse.Namespace], int | None], text: str, example: str
+    commands: Any,
+    name: str,
+    function: Callable[[argparse.Namespace], int | None],
+    text: str,
+    example: str,
+    json_file: bool = False,
 ) -> argparse.ArgumentParser:
-    """A command with its help and `--json`. `example` is what follows `python -m eval NAME`."""
+    """A command with its help and `--json`. `example` is what follows `python -m eval NAME`.
+
+    With `json_file`, `--json` may be followed by a file, which then holds the same object.
+    """
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=text,
         description=text[0].upper() + text[1:] + ".",
         epilog=f"Example: python -m eval {name} {example}".rstrip(),
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    if json_file:
+        text = "print one JSON object as the last line, and write it to OUT where that is given"
+        parser.add_argument("--json", nargs="?", const=True, default=False, metavar="OUT", help=text)
+    else:
+        parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.set_defaults(command=function)
     return parser
 

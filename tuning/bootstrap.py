@@ -8,6 +8,7 @@ Rows of one source say similar things, so that they are drawn together (cluster 
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,10 +92,16 @@ def widened(level: float, sources: int) -> float:
 
 def _percentiles(sums: Floats, masses: Floats, level: float, draws: int, seed: int) -> tuple[float, float]:
     count = len(sums)
-    drawn = np.random.default_rng(seed).multinomial(count, [1 / count] * count, size=draws)
+    drawn = _drawn(count, draws, seed)
     tail = (1 - widened(level, count)) / 2
     low, high = np.quantile((drawn @ sums) / (drawn @ masses), [tail, 1 - tail])
     return float(low), float(high)
+
+
+@lru_cache(maxsize=4)
+def _drawn(count: int, draws: int, seed: int) -> Floats:
+    """How often each of `count` sources is in each of the resamples (draws, count); the same for every figure."""
+    return np.random.default_rng(seed).multinomial(count, [1 / count] * count, size=draws).astype(np.float64)
 
 
 def _by_source(values: Floats, sources: Sequence[Hashable]) -> Floats:

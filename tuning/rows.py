@@ -69,17 +69,22 @@ class Row:
 
     @property
     def grounded(self) -> tuple[Message, ...]:
-        """The turns with the passages worded into the last question, as at chat time: what is trained and measured.
-
-        The passages are shuffled, lest their place tell which one holds the answer; by their own hash, so that all rows
-        with the same passages begin alike, which training then computes once.
-        """
+        """The turns with the passages worded into the last question, as at chat time: what is trained and measured."""
         if not self.passages:
             return self.messages
+        return (*ground(self.prompt, self.shuffled), self.messages[-1])
+
+    @property
+    def shuffled(self) -> list[dict[str, str]]:
+        """The passages in the order in which they are worded in.
+
+        They are shuffled, lest their place tell which one holds the answer; by their own hash, so that all rows with
+        the same passages begin alike, which training then computes once.
+        """
         passages = sorted((dict(passage) for passage in self.passages), key=lambda one: (one["id"], one["text"]))
         digest = hashlib.sha256(json.dumps(passages, sort_keys=True).encode()).digest()
         Random(digest).shuffle(passages)
-        return (*ground(self.prompt, passages), self.messages[-1])
+        return passages
 
     @property
     def response(self) -> str:

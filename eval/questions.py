@@ -1,0 +1,128 @@
+"""Rows -> questions as a benchmark asks them: which rows are fair, what each cell is sent, with which passages."""
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from eval.cells import Cell
+from eval.errors import InputError
+from eval.fewshot import Examples, question, with_examples
+
+if TYPE_CHECKING:
+    from rag.index import Index
+    from rag.prompt import Passage
+    from tuning.adapters import Adapter
+    from tuning.request import Request, Sampling
+    from tuning.rows import Row
+
+
+@dataclass(frozen=True)
+class Given:
+    """A passage that a row brings along."""
+
+    document: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A row and what is sent for it."""
+
+    row: "Row"
+    passages: "Sequence[Passage]"
+    """Those of the cells with documents, as they are numbered in the prompt."""
+    search_seconds: float
+    requests: "Mapping[str, Request]"
+    """By cell: write an answer."""
+    scored: "Mapping[str, Request]"
+    """By cell: say how likely the row's own answer is."""
+
+
+def fair_rows(
+    rows: "Sequence[Row]", adapter: "Adapter", most: int, trained_too: bool = False
+) -> "tuple[list[Row], list[str]]":
+    """The rows to ask, and notes on those that are not. Raises InputError where none is left.
+
+    Where rows name a split, the test rows are taken; rows that the adapter was trained on, or chosen by, are left out
+    unless they are wanted too; of more than `most` those are drawn that come first by their hash.
+    """
+    notes = []
+    if any(row.split == "test" for row in rows):
+        named = [row for row in rows if row.split == "test"]
+        if len(named) < len(rows):
+            notes.append(f"the {len(named)} rows marked test are asked, {len(rows) - len(named)} others are not")
+        rows = named
+    whole = [row for row in rows if row.prompt and row.response and row.messages[-1]["role"] == "assistant"]
+    whole = list({row.digest: row for row in whole if row.good is not False}.values())
+    if len(whole) < len(rows):
+        notes.append(f"{len(rows) - len(whole)} left out, which repeat another or have no question or no good answer")
+    known = [row for row in whole if row.digest in adapter.seen]
+    if known and trained_too:
+        notes.append(f"{len(known)} of {len(whole)} rows were trained on: what {adapter.name} gains on them is memory")
+    elif known:
+        notes.append(f"{len(known)} left out, which {adapter.name} was trained on (--trained-too asks them as well)")
+        whole = [row for row in whole if row.digest not in adapter.seen]
+    if not whole:
+        raise InputError(
+            "No rows are left to ask: " + ("; ".join(notes) or "none were given") + "; give rows it never saw."
+        )
+    if len(whole) > most:
+        notes.append(f"{most} of {len(whole)} are asked, drawn by their hash (--most asks more)")
+    return sorted(whole, key=lambda row: hashlib.sha256(row.digest.encode()).digest())[:most], notes
+
+
+def training_rows(rows: "Sequence[Row]", adapter: "Adapter", asked: "Sequence[Row]") -> "list[Row]":
+    """The rows that examples may come from: those marked train, else those that the adapter was trained on, else all;
+    never one that is asked."""
+    taken = {row.digest for row in asked}
+    free = [row for row in rows if row.digest not in taken and row.split not in ("validation", "test")]
+    marked = [row for row in free if row.split == "train"]
+    return marked or [row for row in free if row.digest in adapter.seen] or free
+
+
+def given_passages(row: "Row") -> list[Given]:
+    """The row's own passages, in the order that training words them. Raises InputError where it has none."""
+    if not row.passages:
+        raise InputError(
+            f"{row.place}: the row has no passages; leave out --passages given, or run `python -m rag attach`."
+        )
+    return [Given(passage["id"], passage["text"]) for passage in row.shuffled]
+
+
+def search(row: "Row", index: "Index", count: int) -> "tuple[Sequence[Passage], float]":
+    """The `count` best passages for a row's question, and the seconds that finding them took. Raises InputError."""
+    began = time.perf_counter()
+    hits = index.search(question(row), count)
+    if not hits:
+        raise InputError(f"The index {index.folder.name} holds no documents; add some with `python -m rag add`.")
+    return hits, time.perf_counter() - began
+
+
+def ask(
+    row: "Row",
+    found: "tuple[Sequence[Passage], float]",
+    cells: Sequence[Cell],
+    examples: Examples,
+    adapter: str,
+    sampling: "Sampling",
+) -> Asked:
+    """What each cell is sent for a row: the same question, passages, examples and seed, as far as the cell has them."""
+    from rag.prompt import ground
+    from tuning.request import Request
+
+    passages, seconds = found
+    plain = [dict(message) for message in row.prompt]
+    grounded = ground(plain, passages)
+    shown = {count: examples.of(row, count) for count in {cell.shots for cell in cells}}
+    requests = {
+        cell.id: Request(
+            with_examples(grounded if cell.variant.documents else plain, shown[cell.shots]),
+            adapter if cell.variant.tuned else None,
+            sampling,
+        )
+        for cell in cells
+    }
+    scored = {id: Request(one.messages, one.adapter, given=row.response) for id, one in requests.items()}
+    return Asked(row, passages, seconds, requests, scored)
