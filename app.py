@@ -4,6 +4,7 @@ import argparse
 import errno
 import os
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -32,6 +33,8 @@ from starlette.middleware import Middleware
 from eval.compare_tab import Compare, compare_tab
 from eval.errors import USER_ERRORS, InputError
 from eval.limits import Limits
+from eval.mirror import Mirror, mirror_of
+from eval.mirror_tab import mirror_line
 from eval.results_tab import results_tab
 from eval.votes import StoreError, Votes, database_url
 from eval.workbench import Workbench
@@ -106,7 +109,7 @@ def read_settings(arguments: Sequence[str], environment: MutableMapping[str, str
     )
 
 
-def build(settings: Settings, workbench: Workbench, votes: Votes) -> gr.Blocks:
+def build(settings: Settings, workbench: Workbench, votes: Votes, mirror: Mirror | None = None) -> gr.Blocks:
     """The five pages."""
     demo = gr.Blocks(title="Fourfold", analytics_enabled=False, delete_cache=(3600, 24 * 3600))
     with demo:
@@ -125,6 +128,7 @@ def build(settings: Settings, workbench: Workbench, votes: Votes) -> gr.Blocks:
     with demo.route("Results", "/results"):
         navigation()
         results_tab(votes, exports=not settings.public)
+        mirror_line(mirror, lasting=not settings.proxied or settings.database != database_url(settings.home))
     return demo
 
 
@@ -225,7 +229,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_port(settings.host, settings.port)
         votes = Votes(settings.database)
         workbench = Workbench(settings.home, settings.base, settings.embedder, settings.int8)
-        demo = build(settings, workbench, votes)
+        mirror = mirror_of(votes, settings.home, os.environ)
+        demo = build(settings, workbench, votes, mirror)
     except (*USER_ERRORS, StoreError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -236,7 +241,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.launch(prevent_thread_lock=True, **launch_options(settings))
     sys.stderr.write(f"Fourfold is on http://{settings.host}:{settings.port} (stop it with Ctrl-C)\n")
     workbench.start()
-    demo.block_thread()
+    if mirror:
+        mirror.start()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # how a Space is stopped: the last votes are still sent
+    try:
+        demo.block_thread()
+    finally:
+        if mirror:
+            mirror.close()
     return 0
 
 

@@ -4,7 +4,13 @@ import argparse
 import os
 import sys
 
-from eval import benchmark_commands, export_commands, form_commands, rank_commands
+from eval import (
+    benchmark_commands,
+    export_commands,
+    form_commands,
+    mirror_commands,
+    rank_commands,
+)
 from eval.errors import USER_ERRORS
 
 EXAMPLES = """examples:
@@ -14,6 +20,13 @@ EXAMPLES = """examples:
   python -m eval export --format json votes.json
   python -m eval form set form.yaml
 """
+MODULES = (
+    rank_commands,
+    benchmark_commands,
+    export_commands,
+    form_commands,
+    mirror_commands,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m eval", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawTextHelpFormatter
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for module in (rank_commands, benchmark_commands, export_commands, form_commands):
+    for module in MODULES:
         module.add(commands)
     return top
 
