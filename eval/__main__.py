@@ -10,6 +10,7 @@ from eval import (
     form_commands,
     mirror_commands,
     rank_commands,
+    rater_commands,
 )
 from eval.errors import USER_ERRORS
 
@@ -19,12 +20,15 @@ EXAMPLES = """examples:
   python -m eval benchmark data/samples/rows.jsonl --adapter samples --index samples
   python -m eval export --format json votes.json
   python -m eval form set form.yaml
+  python -m eval raters
+  FOURFOLD_VOTES_REPO=me/votes python -m eval mirror --push
 """
 MODULES = (
     rank_commands,
     benchmark_commands,
     export_commands,
     form_commands,
+    rater_commands,
     mirror_commands,
 )
 

@@ -34,11 +34,17 @@ class FakeHub:
     requests: list[str] = field(default_factory=list)
 
 
+class Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Clients that give up waiting are what some tests are about."""
+
+
 @contextmanager
 def running() -> Iterator[FakeHub]:
     hub = FakeHub()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hub))
-    server.daemon_threads = True
+    server = Quiet(("127.0.0.1", 0), _handler(hub))
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     hub.url = f"http://127.0.0.1:{server.server_address[1]}"
     yield hub

@@ -1,5 +1,6 @@
 """The mirror against a Hub played on this machine, through the real client: whatever happens there, no vote is lost."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -8,12 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 from huggingface_hub import constants
 
 from eval.__main__ import main
 from eval.errors import InputError
 from eval.mirror import Mirror, in_words, mirror_of
+from eval.mirror_tab import NOT_LASTING, mirror_line
 from eval.votes import Votes, database_url
 from eval.votes_repo import RepoError, VotesRepo
 from tests.eval.fake_hub import FakeHub, running
@@ -261,13 +264,15 @@ def test_the_end_sends_what_waits_and_is_bounded(
     mirror.close()
     assert len(hub.files) == 1
     slow = mirror_at(log, home)
-    hub.delay = 30.0
+    hub.delay = 3.0
     slow.start()
     log.append(make_vote("c1"))
     begun = time.monotonic()
     slow.close(seconds=0.3)
     assert time.monotonic() - begun < 2
     assert slow.status().waiting == 1
+    hub.delay = 0.0
+    slow.close()
 
 
 def test_unset_means_off(log: Votes, home: Path) -> None:
@@ -299,13 +304,13 @@ def test_the_command(
 
 
 def test_the_page_warns_where_the_disk_goes_with_the_machine(log: Votes, home: Path) -> None:
-    import gradio as gr
-
-    from eval.mirror_tab import NOT_LASTING, mirror_line
-
     def said(*given: object) -> list[str]:
-        with gr.Blocks() as page:
-            mirror_line(*given)  # type: ignore[arg-type]
+        async def build() -> gr.Blocks:  # where no loop runs, gradio makes some and leaves them open
+            with gr.Blocks(analytics_enabled=False) as page:
+                mirror_line(*given)  # type: ignore[arg-type]
+            return page
+
+        page = asyncio.run(build())
         return [block.value for block in page.blocks.values() if isinstance(block, gr.Markdown)]
 
     assert said(None) == []
