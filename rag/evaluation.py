@@ -10,6 +10,7 @@ from .adding import Source
 from .errors import InputError
 from .fusion import Fusion
 from .index import FUSION, Index
+from .refining import PLAIN
 
 _DOCUMENTS = 100  # depth of recall@100
 _CHUNKS = 500  # enough passages that 100 documents are among them, each having a few
@@ -69,7 +70,7 @@ def _discounted(gains: Sequence[int]) -> float:
 
 
 def _documents(index: Index, query: str, mode: str, fusion: Fusion) -> list[str]:
-    hits = index.search(query, _CHUNKS, mode, fusion)
+    hits = index.search(query, _CHUNKS, mode, fusion, PLAIN)
     return list(dict.fromkeys(hit.document.removesuffix(_SUFFIX) for hit in hits))[:_DOCUMENTS]
 
 

@@ -2,8 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,36 +13,17 @@ from .chunking import CHUNKING
 from .documents import Document
 from .embedder import Embedder
 from .errors import InputError
-from .fusion import Fusion, convex_fusion, reciprocal_rank_fusion
+from .fusion import Fusion
+from .hits import Found, Hit, hits_of
 from .library import STORE
+from .ranking import FUSION, MODE, MODES, Ranked, Ranker
+from .refining import REFINED, Refining, refine
 from .snapshot import Snapshot, StoredDocument
 from .store import Store
 from .vectors import VectorCache
 from .words import WordCache
 
-MODES = ("dense", "bm25", "hybrid")
-MODE = "hybrid"
-FUSION = Fusion()
-_DEPTH = 200  # candidates of each kind that the fusion sees, at least
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A passage that was found.
-
-    `score` is what the mode ranks by (cosine, BM25 or both fused); `cosine` is always the cosine of query and passage.
-    `start` and `end` are offsets into the document's text, `chunk` is the chunk's id, `page` None without pages.
-    """
-
-    document: str
-    chunk: int
-    text: str
-    score: float
-    cosine: float
-    page: int | None
-    start: int
-    end: int
-    heading: str
+__all__ = ["FUSION", "MODE", "MODES", "Hit", "Index"]
 
 
 class Index:
@@ -103,10 +84,18 @@ class Index:
         """Size of the store and its caches."""
         return sum(entry.stat().st_size for entry in os.scandir(self.folder) if entry.is_file())
 
-    def search(self, query: str, k: int = 5, mode: str = MODE, fusion: Fusion = FUSION) -> list[Hit]:
+    def search(
+        self, query: str, k: int = 5, mode: str = MODE, fusion: Fusion = FUSION, refining: Refining = REFINED
+    ) -> list[Hit]:
+        """The hits of `find`."""
+        return self.find(query, k, mode, fusion, refining).hits
+
+    def find(
+        self, query: str, k: int = 5, mode: str = MODE, fusion: Fusion = FUSION, refining: Refining = REFINED
+    ) -> Found:
         """The k best passages for a query, best first; fewer where the index holds fewer or no word matches (bm25).
 
-        `fusion` says how `hybrid` joins the two others.
+        `fusion` says how `hybrid` joins the two others, `refining` what is done to the ranking before it is cut at k.
 
         Raises InputError for an empty query, k below 1 or an unknown mode.
         """
@@ -116,45 +105,20 @@ class Index:
             raise InputError(f"k is {k}; ask for at least 1 passage.")
         if mode not in MODES:
             raise InputError(f"There is no search mode {mode!r}; choose one of {', '.join(MODES)}.")
+        start = time.perf_counter()
         (vector,) = self.embedder.encode([query], query=True)
         with self._lock, self.store.snapshot() as snapshot:  # in this order, so that the caches never go back
-            self._vectors.follow(snapshot)
-            ids, scores = self._rank(snapshot, query, vector, k, fusion if mode == "hybrid" else mode)
-            cosines = scores if mode == "dense" else self._vectors.cosines(vector, np.array(ids, np.int64)).tolist()
-            return _hits(snapshot, ids, scores, cosines)
+            ranked = self._rank(snapshot, query, vector, refining.depth(k), fusion if mode == "hybrid" else mode)
+            chunks = snapshot.chunks(ranked.ids.tolist())
+            vectors = self._vectors.of(ranked.ids)
+        texts = [stored.chunk.text for stored in chunks]
+        chosen = refine(query, texts, ranked.scores, vectors, k, refining)  # a slow reranker keeps nobody waiting
+        return Found(hits_of(chunks, ranked, chosen), time.perf_counter() - start, chosen.read, chosen.seconds)
 
-    def _rank(
-        self, snapshot: Snapshot, query: str, vector: np.ndarray, k: int, how: str | Fusion
-    ) -> tuple[list[int], list[float]]:
+    def _rank(self, snapshot: Snapshot, query: str, vector: np.ndarray, k: int, how: str | Fusion) -> Ranked:
+        self._vectors.follow(snapshot)
+        ranker = Ranker(self._vectors, self._words)
         if how == "dense":
-            return self._vectors.search(vector, k)
+            return ranker.dense(vector, k)
         self._words.follow(snapshot)
-        words = self._words.scored(query)
-        if not isinstance(how, Fusion):
-            return words.best(k)
-        depth = max(2 * k, _DEPTH)
-        near, _ = self._vectors.search(vector, depth)
-        alike, _ = words.best(depth)
-        if how.kind == "ranks":
-            return reciprocal_rank_fusion([near, alike], k)
-        ids = np.union1d(near, alike).astype(np.int64)
-        fused = convex_fusion(self._vectors.cosines(vector, ids), words.of(ids), how.weight)
-        best = np.lexsort((ids, -fused))[:k]
-        return ids[best].tolist(), fused[best].tolist()
-
-
-def _hits(snapshot: Snapshot, ids: list[int], scores: list[float], cosines: Sequence[float]) -> list[Hit]:
-    return [
-        Hit(
-            document=stored.document,
-            chunk=stored.id,
-            text=stored.chunk.text,
-            score=score,
-            cosine=cosine,
-            page=stored.page,
-            start=stored.chunk.start,
-            end=stored.chunk.end,
-            heading=stored.chunk.heading,
-        )
-        for stored, score, cosine in zip(snapshot.chunks(ids), scores, cosines, strict=True)
-    ]
+        return ranker.hybrid(query, vector, k, how) if isinstance(how, Fusion) else ranker.bm25(query, vector, k)

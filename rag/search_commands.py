@@ -1,6 +1,7 @@
 """The commands that search an index: for a question, for the rows of a training file, for judged queries."""
 
 import argparse
+import os
 import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .commands import command, opened, show
+from .diversity import BALANCE
 from .fusion import KINDS, WEIGHT, Fusion
 
 MODES = ("dense", "bm25", "hybrid")  # as in rag.index, whose import takes seconds that --help should not
@@ -19,6 +21,7 @@ def add(commands: Any) -> None:
     sub.add_argument("question")
     sub.add_argument("-k", type=int, default=5, help="number of passages (default: 5)")
     _ranking(sub)
+    _refining(sub)
     words = "add passages to training rows: that of each row's source, and others that only resemble it"
     example = "rows.jsonl rows-with-passages.jsonl --index support --distractors 3 --golden 0.8"
     sub = command(commands, "attach", attach, words, example)
@@ -46,16 +49,53 @@ def _ranking(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def _refining(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--all", action="store_true", help="show passages that say the same each by itself, not as one")
+    sub.add_argument("--diverse", action="store_true", help="prefer passages that say what the better ones do not")
+    sub.add_argument(
+        "--balance",
+        type=float,
+        default=BALANCE,
+        metavar="B",
+        help=f"with --diverse: share of likeness to the question, 0 to 1 (default: {BALANCE})",
+    )
+    sub.add_argument(
+        "--rerank",
+        default=os.environ.get("FOURFOLD_RERANKER"),
+        metavar="MODEL",
+        help="folder or Hub id of a cross-encoder that reads the best passages once more (default: "
+        "FOURFOLD_RERANKER, else none)",
+    )
+    sub.add_argument(
+        "--seconds",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="time for --rerank; what it cannot read in that time keeps its order (default: 1)",
+    )
+
+
 def search(options: argparse.Namespace) -> int:
     """Print the best passages for a question."""
-    hits = opened(options).search(options.question, options.k, options.mode, _fusion(options))
+    from .refining import Refining
+    from .rerank import Reranker
+
+    reranker = Reranker(options.rerank) if options.rerank else None
+    how = Refining(not options.all, options.diverse, options.balance, reranker, options.seconds)
+    found = opened(options).find(options.question, options.k, options.mode, _fusion(options), how)
     lines = []
-    for number, hit in enumerate(hits, 1):
+    for number, hit in enumerate(found.hits, 1):
         place = f"page {hit.page}" if hit.page else f"character {hit.start}"
-        lines.append(f"[{number}] {hit.document}, {place}, score {hit.score:.3f}, cosine {hit.cosine:.3f}")
+        scores = {"score": hit.score, "cosine": hit.cosine, "bm25": hit.bm25, "rerank": hit.rerank}
+        shown = ", ".join(f"{name} {score:.3f}" for name, score in scores.items() if score is not None)
+        lines.append(f"[{number}] {hit.document}, {place}, {shown}")
+        lines += [f"    says the same: {', '.join(hit.same)}"] if hit.same else []
         lines.append(f"    {' '.join(hit.text.split())}\n")
-    result = {"query": options.question, "mode": options.mode, "hits": [asdict(hit) for hit in hits]}
-    show(options, result, lines or ["nothing was found"])
+    if reranker:
+        lines.append(f"{found.read} passages read by {reranker.name} in {1000 * found.rerank_seconds:.0f} ms")
+    result = {"query": options.question, "mode": options.mode, "hits": [asdict(hit) for hit in found.hits]}
+    times = {"seconds": found.seconds, "rerank_seconds": found.rerank_seconds, "reranked": found.read}
+    show(options, {**result, **times}, lines or ["nothing was found"])
     return 0
 
 

@@ -4,8 +4,10 @@ from pathlib import Path
 import huggingface_hub
 import numpy as np
 import pytest
+import torch
 
-from rag.embedder import DEFAULT, Embedder, default_folder
+import rag.embedder as embedder_module
+from rag.embedder import ALIKE, DEFAULT, Embedder, default_folder
 from rag.errors import InputError
 
 TEXTS = ["A dog runs in the park.", "A puppy is running outdoors.", "Interest rates rose again.", "x", "word " * 400]
@@ -22,6 +24,36 @@ def test_default_model_gives_unit_vectors_that_know_meaning(embedder: Embedder) 
 def test_batches_do_not_change_a_vector(embedder: Embedder) -> None:
     alone = np.vstack([embedder.encode([text]) for text in TEXTS])
     np.testing.assert_allclose(embedder.encode(TEXTS, batch_size=3), alone, atol=1e-5)
+
+
+def test_many_texts_are_as_alike_to_float32_as_promised(embedder: Embedder) -> None:
+    """Batches of many may be computed in bfloat16; a question and few texts never are."""
+    texts = [f"{text} {number}" for number in range(5) for text in TEXTS[:4]]
+    many = embedder.encode(texts)
+    exact = np.vstack([embedder.encode([text]) for text in texts])
+    np.testing.assert_allclose(np.linalg.norm(many, axis=1), 1, atol=1e-5)
+    assert (many * exact).sum(1).min() >= ALIKE
+
+
+@pytest.mark.parametrize(("seconds", "noise", "fast"), [(0.1, 0, True), (9, 0, False), (0.1, 0.2, False)])
+def test_bfloat16_is_chosen_only_where_it_is_faster_and_the_same(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, noise: float, fast: bool
+) -> None:
+    own = Embedder()
+
+    def timed(model: torch.nn.Module, texts: list[str]) -> tuple[float, np.ndarray]:
+        vectors = np.eye(len(texts), 384, dtype=np.float32)
+        if next(model.parameters()).dtype == torch.float32:
+            return 1.0, vectors
+        other = vectors + noise * np.roll(vectors, 1, axis=1)
+        return seconds, other / np.linalg.norm(other, axis=1, keepdims=True)
+
+    monkeypatch.setattr(embedder_module, "_timed", timed)
+    own.encode(["word"] * 16)
+    chosen = own._fast
+    assert chosen is not None
+    assert (next(chosen.parameters()).dtype == torch.bfloat16) == fast
+    assert next(own._model.parameters()).dtype == torch.float32
 
 
 def test_no_texts_no_vectors(embedder: Embedder) -> None:
