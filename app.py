@@ -36,6 +36,7 @@ from eval.limits import Limits
 from eval.mirror import Mirror, mirror_of
 from eval.mirror_tab import mirror_line
 from eval.results_tab import results_tab
+from eval.verdict_tab import verdict_tab
 from eval.votes import StoreError, Votes, database_url
 from eval.workbench import Workbench
 from rag.documents_tab import documents_tab
@@ -110,7 +111,7 @@ def read_settings(arguments: Sequence[str], environment: MutableMapping[str, str
 
 
 def build(settings: Settings, workbench: Workbench, votes: Votes, mirror: Mirror | None = None) -> gr.Blocks:
-    """The five pages."""
+    """The six pages."""
     demo = gr.Blocks(title="Fourfold", analytics_enabled=False, delete_cache=(3600, 24 * 3600))
     with demo:
         navigation()
@@ -129,6 +130,9 @@ def build(settings: Settings, workbench: Workbench, votes: Votes, mirror: Mirror
         navigation()
         results_tab(votes, exports=not settings.public)
         mirror_line(mirror, lasting=not settings.proxied or settings.database != database_url(settings.home))
+    with demo.route("Verdict", "/verdict"):
+        navigation()
+        verdict_tab(settings.home, votes, workbench.adapter_folders, enabled=not settings.public)
     return demo
 
 

@@ -1,4 +1,4 @@
-"""`python -m eval`: rank and export what was voted, compare without people, without a browser."""
+"""`python -m eval`: votes, benchmarks and the verdict, without a browser."""
 
 import argparse
 import os
@@ -11,6 +11,7 @@ from eval import (
     mirror_commands,
     rank_commands,
     rater_commands,
+    verdict_commands,
 )
 from eval.errors import USER_ERRORS
 
@@ -18,6 +19,7 @@ EXAMPLES = """examples:
   python -m eval rank
   python -m eval rank votes.csv --json
   python -m eval benchmark data/samples/rows.jsonl --adapter samples --index samples
+  python -m eval verdict --benchmark samples-samples --report verdict.html
   python -m eval export --format json votes.json
   python -m eval form set form.yaml
   python -m eval raters
@@ -26,6 +28,7 @@ EXAMPLES = """examples:
 MODULES = (
     rank_commands,
     benchmark_commands,
+    verdict_commands,
     export_commands,
     form_commands,
     rater_commands,

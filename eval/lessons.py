@@ -1,59 +1,85 @@
 """Votes -> rows that a model can be trained on: preferences (DPO), feedback (KTO) and instructions (SFT).
 
 An answer is only set against one that was given to the very same prompt: where one had passages and the other not, the
-vote says as much about the passages as about the words. Every row carries its conversation as `source`, so that no
-conversation is in two splits.
+vote says as much about the passages as about the words. Only people teach, and choices only where they did not know the
+names; what a person wrote as the better answer teaches in any mode. Every row carries its conversation as `source`, so
+that no conversation is in two splits.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import permutations
 from typing import Any
 
 from eval.outcomes import winning
-from eval.vote import Vote
+from eval.vote import Vote, is_evidence
 
 Row = dict[str, Any]
 
 
 def preferences(votes: Sequence[Vote]) -> Iterator[Row]:
-    """`prompt` (messages as sent), `chosen`, `rejected`: a best answer against each other one with its prompt.
+    """`prompt` (messages as sent), `chosen`, `rejected`: each answer against those below it that had its prompt, and
+    what a person wrote instead against the answer that it corrects.
 
     Ties, votes without a best answer and equal texts make none.
     """
     for vote in votes:
-        best = winning(vote)
-        if len(best) == len(vote.order):
-            continue
         made = set()
-        for winner in sorted(best):
-            for loser in vote.order:
-                same_prompt = vote.prompts[winner] == vote.prompts[loser]
-                pair = vote.answers[winner], vote.answers[loser]
-                usable = all(text.strip() for text in pair) and pair[0] != pair[1]
-                if loser not in best and same_prompt and usable and pair not in made:
-                    made.add(pair)
-                    yield {**_head(vote, winner), "chosen": pair[0], "rejected": pair[1]}
+        for variant, chosen, rejected in (*_choices(vote), *_corrections(vote)):
+            usable = chosen.strip() and rejected.strip() and chosen != rejected
+            if usable and (str(vote.prompts[variant]), chosen, rejected) not in made:
+                made.add((str(vote.prompts[variant]), chosen, rejected))
+                yield {**_head(vote, variant), "chosen": chosen, "rejected": rejected}
 
 
 def feedback(votes: Sequence[Vote]) -> Iterator[Row]:
-    """`prompt`, `completion`, `label`: true for a best answer called acceptable, false for all where none was."""
+    """`prompt`, `completion`, `label`: by the thumb that an answer got, else true for a best answer called acceptable
+    and false for all where none was."""
     for vote in votes:
-        best = winning(vote)
-        judged = dict.fromkeys(best, True) if vote.acceptable else {}
-        if vote.choice == "all_bad" or vote.acceptable is False:
-            judged = dict.fromkeys(vote.order, False)
+        judged = _judged(vote) if is_evidence(vote) else {}
         for variant, good in sorted(judged.items()):
             if vote.answers[variant].strip():
                 yield {**_head(vote, variant), "completion": vote.answers[variant], "label": good}
 
 
 def instructions(votes: Sequence[Vote]) -> Iterator[Row]:
-    """`messages`: each best answer that was called acceptable, after the prompt that it was given to."""
+    """`messages`: what a person wrote instead of an answer, and each best answer that was called acceptable and left as
+    it is, after the prompt that it was given to."""
     for vote in votes:
-        for variant in sorted(winning(vote)) if vote.acceptable else ():
-            if vote.answers[variant].strip():
+        accepted = sorted(winning(vote)) if vote.acceptable and is_evidence(vote) else []
+        better = {variant: text for variant, text, _ in _corrections(vote)}
+        for variant, text in ({variant: vote.answers[variant] for variant in accepted} | better).items():
+            if text.strip():
                 head = _head(vote, variant)
-                answer = {"role": "assistant", "content": vote.answers[variant]}
-                yield {"messages": [*head.pop("prompt"), answer], **head}
+                yield {"messages": [*head.pop("prompt"), {"role": "assistant", "content": text}], **head}
+
+
+def _choices(vote: Vote) -> Iterator[tuple[str, str, str]]:
+    """(variant, its answer, a worse one to the same prompt) as the vote ranks or picks."""
+    best = winning(vote)
+    if not is_evidence(vote) or not best or (not vote.ranking and len(best) == len(vote.order)):
+        return
+    place = {name: number for number, group in enumerate(vote.ranking) for name in group}
+    place = place or {name: int(name not in best) for name in vote.order}
+    for one, other in permutations(sorted(vote.order), 2):
+        if place[one] < place[other] and vote.prompts[one] == vote.prompts[other]:
+            yield one, vote.answers[one], vote.answers[other]
+
+
+def _corrections(vote: Vote) -> Iterator[tuple[str, str, str]]:
+    """(variant, what a person wrote instead, what the variant had answered)."""
+    if vote.rater_kind != "person":
+        return
+    for variant, judgement in sorted(vote.judgements.items()):
+        if judgement.better.strip():
+            yield variant, judgement.better, vote.answers[variant]
+
+
+def _judged(vote: Vote) -> dict[str, bool]:
+    judged = dict.fromkeys(winning(vote), True) if vote.acceptable else {}
+    if vote.choice == "all_bad" or vote.acceptable is False:
+        judged = dict.fromkeys(vote.order, False)
+    thumbs = {variant: given.thumb for variant, given in vote.judgements.items() if given.thumb is not None}
+    return judged | thumbs
 
 
 def _head(vote: Vote, variant: str) -> Row:

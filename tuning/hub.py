@@ -37,7 +37,7 @@ def push(adapter: Adapter, repo: str, private: bool = False, base: "Base | None"
     """
     if not REPO.fullmatch(repo):
         raise InputError(f"{repo!r} is no repository; name it owner/name")
-    with TemporaryDirectory(prefix="fourfold-push-") as scratch, _told(repo):
+    with TemporaryDirectory(prefix="fourfold-push-") as scratch, told(repo):
         folder = export_adapter(adapter, Path(scratch) / "upload", base)
         _hide_paths(adapter, folder)
         api = HfApi()
@@ -58,7 +58,7 @@ def _hide_paths(adapter: Adapter, folder: Path) -> None:
 
 
 @contextmanager
-def _told(repo: str) -> Iterator[None]:
+def told(repo: str) -> Iterator[None]:
     """What goes wrong on the way to the Hub, in one sentence with the remedy."""
     try:
         yield

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from eval.judgement import Judgement
 from eval.lessons import feedback, instructions, preferences
 from eval.vote import Vote
 from tests.eval.making import make_vote
@@ -57,3 +58,34 @@ def test_instructions_are_rows_that_can_be_trained_on(tmp_path: Any) -> None:
     assert row.prompt == tuple(GROUNDED)
     assert row.response == "Nine."
     assert len(list(instructions([vote(choice="tie", acceptable=True)]))) == 4
+
+
+def test_a_ranking_prefers_every_higher_place_of_the_same_prompt() -> None:
+    ranked = vote(mode="ranking", choice="rag", ranking=(("rag",), ("tuned",), ("base", "combined")))
+    pairs = {(row["chosen"], row["rejected"]) for row in preferences([ranked])}
+    assert pairs == {("Nine.", "Nine metres."), ("Deep.", "Ten.")}
+
+
+def test_what_a_person_wrote_instead_is_preferred_and_learnt() -> None:
+    edited = vote(choice="rag", judgements={"combined": Judgement(better="Nine metres deep.")})
+    assert ("Nine metres deep.", "Nine metres.") in [(r["chosen"], r["rejected"]) for r in preferences([edited])]
+    (row,) = instructions([edited])
+    assert row["messages"] == [*GROUNDED, {"role": "assistant", "content": "Nine metres deep."}]
+    corrected = vote(choice="rag", acceptable=True, judgements={"rag": Judgement(better="Nine fathoms.")})
+    assert [row["messages"][-1]["content"] for row in instructions([corrected])] == ["Nine fathoms."]
+
+
+def test_a_thumb_says_more_of_its_answer_than_the_choice_does() -> None:
+    thumbs = {"rag": Judgement(thumb=False), "base": Judgement(thumb=True)}
+    labels = {
+        row["completion"]: row["label"] for row in feedback([vote(choice="rag", acceptable=True, judgements=thumbs)])
+    }
+    assert labels == {"Nine.": False, "Ten.": True}
+
+
+def test_neither_judges_nor_who_saw_the_names_teach_preferences() -> None:
+    """Votes of a language model once went into the same file as those of people."""
+    judged = vote(choice="rag", acceptable=True, rater_kind="judge", judgements={"rag": Judgement(better="Ten.")})
+    seen = vote(choice="rag", acceptable=True, mode="open", blind=False)
+    for cast in (judged, seen):
+        assert not [*preferences([cast]), *feedback([cast]), *instructions([cast])]
