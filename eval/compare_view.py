@@ -1,14 +1,13 @@
 """What the Compare page shows, as text, Markdown and HTML. Words of a model or a document are made harmless here."""
 
-import html
 import re
 from typing import TYPE_CHECKING
 
+from eval.citation_view import answers, passages
 from eval.comparison import Comparison
 from eval.variants import VARIANTS
 
 if TYPE_CHECKING:  # importing these loads torch, which must not hold up the page
-    from rag.index import Hit
     from tuning.request import Answer
 
 LETTERS = "ABCD"
@@ -55,18 +54,16 @@ def said(choice: str) -> str:
 
 
 def evidence(comparison: Comparison) -> str:
-    """What was hidden until the vote, as HTML: how long each variant took, and the passages, everything escaped."""
+    """What was hidden until the vote, as HTML: how long each variant took, and what supports its answer."""
     rows = "".join(timing(variant, comparison.answers[variant]) for variant in comparison.order)
     table = f"<table class='timings'><tr><th>Variant</th><th>Tokens</th><th>Seconds</th></tr>{rows}</table>"
-    found = "".join(source(number, hit) for number, hit in enumerate(comparison.hits, 1))
-    return f"<h3>What the answers were made of</h3>{table}<h4>Passages given to rag and combined</h4>{found}"
+    letters = dict(zip(comparison.order, LETTERS, strict=False))
+    said, found = answers(comparison, letters), passages(comparison.hits, comparison.proofs)
+    return (
+        f"<h3>What the answers were made of</h3>{table}<h4>Do the passages say so?</h4>{said}"
+        f"<h4>Passages given to rag and combined</h4>{found}"
+    )
 
 
 def timing(variant: str, given: "Answer") -> str:
     return f"<tr><td>{variant}</td><td>{given.tokens}</td><td>{given.seconds:.1f}</td></tr>"
-
-
-def source(number: int, hit: "Hit") -> str:
-    place = f"page {hit.page}" if hit.page else f"characters {hit.start}–{hit.end}"
-    head = html.escape(f"[{number}] {hit.document}, {place}, cosine {hit.cosine:.2f}")
-    return f"<details class='source'><summary>{head}</summary><p>{html.escape(hit.text)}</p></details>"

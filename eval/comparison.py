@@ -10,13 +10,16 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from eval.conversation import Conversation, searched_for
 from eval.errors import InputError
-from eval.variants import IDS, four_requests
+from eval.proofs import Proofs, counts, proofs_of
+from eval.variants import IDS, VARIANTS, four_requests
 from eval.vote import Vote
 from eval.workbench import Workbench
 
 if TYPE_CHECKING:
-    from rag.index import Hit
+    from rag.followups import Searched
+    from rag.index import Hit, Index
     from tuning.request import Answer, Request
 
 REFRESH = 0.1
@@ -37,6 +40,10 @@ class Setup:
     max_tokens: int = 160
     seed: int = 0
     blind: bool = True
+    floor: bool = True
+    """Let the variants with documents say so where nothing found comes near, if the index has a floor."""
+    rewrite: bool = False
+    """Have the base model word a follow-up anew for the search; else the earlier question is put in front of it."""
 
 
 @dataclass
@@ -50,8 +57,14 @@ class Comparison:
     requests: "dict[str, Request]"
     hits: "Sequence[Hit]"
     configuration: dict[str, Any]
+    searched: "Searched"
+    conversation: Conversation = field(default_factory=Conversation)
+    refused: bool = False
+    """Nothing found comes near the question, and the variants with documents say so."""
     id: str = field(default_factory=lambda: uuid4().hex)
     answers: "dict[str, Answer]" = field(default_factory=dict)
+    proofs: Proofs = field(default_factory=dict)
+    """What supports the answers; not for the page before the vote."""
     finished_at: float = 0.0
     voted: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
@@ -74,8 +87,11 @@ class Comparison:
         return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 
-def prepare(workbench: Workbench, question: str, setup: Setup) -> Comparison:
-    """Find the passages once, word the four requests, and shuffle the panes where the comparison is blind."""
+def prepare(workbench: Workbench, question: str, setup: Setup, conversation: Conversation | None = None) -> Comparison:
+    """Find the passages once, word the four requests, and shuffle the panes where the comparison is blind.
+
+    With a `conversation` the question is its next turn.
+    """
     from tuning.request import Sampling
 
     question = question.strip()
@@ -89,16 +105,22 @@ def prepare(workbench: Workbench, question: str, setup: Setup) -> Comparison:
     engine = workbench.engine()
     adapter = workbench.adapter(setup.adapter)
     index = workbench.index(setup.index)
-    hits = index.search(question, setup.passages)
+    conversation = conversation or Conversation()
+    searched = searched_for(workbench, question, conversation, setup.rewrite)
+    hits = index.search(searched.text, setup.passages)
     if not hits:
         raise InputError(f"The index {setup.index} holds no documents; add some on the Documents page.")
+    floor = _against_floor(index, searched.text, hits) if setup.floor else None
     base = engine.base
     return Comparison(
         question=question,
         order=tuple(secrets.SystemRandom().sample(IDS, len(IDS))) if setup.blind else IDS,
         blind=setup.blind,
-        requests=four_requests(question, hits, adapter.name, sampling),
+        requests=four_requests(question, hits, adapter.name, sampling, conversation.told()),
         hits=hits,
+        searched=searched,
+        conversation=conversation,
+        refused=bool(floor and floor["refused"]),
         configuration={
             "base": {
                 "name": base.name,
@@ -110,8 +132,27 @@ def prepare(workbench: Workbench, question: str, setup: Setup) -> Comparison:
             "index": {"name": setup.index, "digest": index.digest, "embedder": index.embedder.identity},
             "sampling": {**vars(sampling)},
             "passages": [{"document": hit.document, "chunk": hit.chunk, "cosine": hit.cosine} for hit in hits],
+            "searched": vars(searched),
+            "floor": floor,
+            "conversation": {"chosen": list(conversation.chosen), "messages_told": len(conversation.told())},
         },
     )
+
+
+def _against_floor(index: "Index", question: str, hits: "Sequence[Hit]") -> dict[str, Any] | None:
+    """How near the passages come and whether that is too little; None for an index without a floor."""
+    from rag.floor import nearness, read_floor
+
+    floor = read_floor(index)
+    if floor is None:
+        return None
+    near = nearness(question, hits)
+    return {
+        "value": floor.value,
+        "nearness": near,
+        "cosine": max(hit.cosine for hit in hits),
+        "refused": near < floor.value,
+    }
 
 
 def answer(workbench: Workbench, comparison: Comparison, user: str = "") -> Iterator[None]:
@@ -145,9 +186,11 @@ def answer(workbench: Workbench, comparison: Comparison, user: str = "") -> Iter
 
 
 def _decode(workbench: Workbench, comparison: Comparison, user: str) -> None:
-    stream = workbench.generate(list(comparison.requests.values()), user, comparison.stop)
+    comparison.answers = refused = refusals(comparison)
+    asked = {variant: request for variant, request in comparison.requests.items() if variant not in refused}
+    stream = workbench.generate(list(asked.values()), user, comparison.stop) if asked else iter([])
     for answers in stream:
-        comparison.answers = dict(zip(comparison.requests, answers, strict=True))
+        comparison.answers = {**dict(zip(asked, answers, strict=True)), **refused}
         if comparison.stop.is_set():
             stream.close()  # type: ignore[attr-defined]
             break
@@ -157,6 +200,21 @@ def _decode(workbench: Workbench, comparison: Comparison, user: str) -> None:
     comparison.answers = {
         variant: given if given.finished else replace(given, text=given.text.strip(), finished="stopped")
         for variant, given in comparison.answers.items()
+    }
+    comparison.proofs = proofs_of(comparison.answers, comparison.hits, workbench.embedder())
+
+
+def refusals(comparison: Comparison) -> "dict[str, Answer]":
+    """The answers that no model writes: what the variants with documents say below the floor."""
+    from rag.floor import REFUSAL
+    from tuning.request import Answer
+
+    if not comparison.refused:
+        return {}
+    return {
+        variant.id: Answer(REFUSAL, finished="refused")
+        for variant in VARIANTS
+        if variant.documents and variant.id in comparison.requests
     }
 
 
@@ -170,8 +228,8 @@ def make_vote(comparison: Comparison, choice: str, rater: str, acceptable: bool 
     finished = {variant: given.finished for variant, given in answers.items()}
     return Vote(
         comparison=comparison.id,
-        conversation=comparison.id,
-        turn=0,
+        conversation=comparison.conversation.id,
+        turn=comparison.conversation.turn,
         question=comparison.question,
         prompts={variant: [dict(m) for m in request.messages] for variant, request in comparison.requests.items()},
         answers={variant: given.text for variant, given in answers.items()},
@@ -182,7 +240,11 @@ def make_vote(comparison: Comparison, choice: str, rater: str, acceptable: bool 
         rater=rater,
         mode="best" if comparison.blind else "open",
         blind=comparison.blind,
-        configuration={**comparison.configuration, "finished": finished},
+        configuration={
+            **comparison.configuration,
+            "finished": finished,
+            "supported_sentences": counts(comparison.proofs),
+        },
         tokens={variant: given.tokens for variant, given in answers.items()},
         first_token_seconds={variant: given.first_token_seconds for variant, given in answers.items()},
         seconds={variant: given.seconds for variant, given in answers.items()},

@@ -35,12 +35,21 @@ VARIANTS: tuple[Variant, ...] = (
 IDS: tuple[str, ...] = tuple(variant.id for variant in VARIANTS)
 
 
-def four_requests(question: str, hits: "Sequence[Hit]", adapter: str, sampling: "Sampling") -> "dict[str, Request]":
-    """The request of each variant, by id: same question, same sampling, the same passages where there are any."""
+def four_requests(
+    question: str,
+    hits: "Sequence[Hit]",
+    adapter: str,
+    sampling: "Sampling",
+    earlier: Sequence[dict[str, str]] = (),
+) -> "dict[str, Request]":
+    """The request of each variant, by id: same question, same sampling, the same passages where there are any.
+
+    All are told the same `earlier` messages.
+    """
     from rag.prompt import ground
     from tuning.request import Request
 
-    plain = [{"role": "user", "content": question}]
+    plain = [*(dict(message) for message in earlier), {"role": "user", "content": question}]
     grounded = ground(plain, hits)
     return {
         variant.id: Request(grounded if variant.documents else plain, adapter if variant.tuned else None, sampling)

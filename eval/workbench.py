@@ -4,6 +4,7 @@ Loading takes seconds to a minute and happens in the background; until then ever
 """
 
 import atexit
+import json
 import os
 import sys
 import threading
@@ -190,9 +191,25 @@ class Workbench:
         from rag.index import Index
 
         files = sorted((SAMPLES / "documents").iterdir())
-        report = Index(self.indexes / SAMPLE_INDEX, embedder).add((file.name, file.read_bytes()) for file in files)
+        index = Index(self.indexes / SAMPLE_INDEX, embedder)
+        report = index.add((file.name, file.read_bytes()) for file in files)
         if report.failed:
             raise InputError(f"The sample documents could not be indexed: {report.failed[0]}.")
+        self._calibrate_samples(index)
+
+    def _calibrate_samples(self, index: "Index") -> None:
+        """Choose the floor from what the sample rows ask: facts of the documents, and what no document says."""
+        from rag.calibration import GENERAL, read_questions
+        from rag.floor import calibrate
+
+        path = SAMPLES / "rows.jsonl"
+        if not path.is_file():
+            return
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        trained = [row for row in rows if row["split"] == "train"]  # the others measure, and choose nothing
+        answerable = [row["prompt"] for row in trained if row["task"] in ("fact", "revised", "card")]
+        refused = [row["prompt"] for row in trained if row["task"] == "refusal"]
+        calibrate(index, answerable[::6], [*refused[::3], *read_questions(GENERAL)[::6]])  # as many as a second is for
 
     def _report(self, step: str) -> None:
         self._progress = Progress(step, self._elapsed())

@@ -9,6 +9,7 @@ import gradio as gr
 
 from .documents_view import STYLE, adding_html, documents_html, hits_html, state_text
 from .errors import InputError
+from .floor_tab import floor_part
 from .library import Library
 from .mediatypes import EXTENSIONS
 
@@ -144,6 +145,7 @@ def documents_tab(indexes: Path, embedder: "Callable[[], Embedder]", editable: b
         document = gr.Dropdown(label="Document to delete", choices=[], interactive=True, scale=4)
         delete = gr.Button("Delete", scale=1, min_width=100)
     shown = [seen, index, state, progress, listing, document]
+    floor_part(page.library, index, editable)
 
     clock = gr.Timer(1)
     clock.tick(page.view, [index, seen], shown, queue=False, show_progress="hidden", api_visibility="private")

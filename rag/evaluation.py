@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .adding import Source
 from .errors import InputError
@@ -76,7 +77,7 @@ def _documents(index: Index, query: str, mode: str, fusion: Fusion) -> list[str]
 
 def read_corpus(path: Path) -> Iterator[Source]:
     """Each row as a Markdown file, its title a heading, named by its `_id`."""
-    for place, row in _rows(path):
+    for place, row in read_rows(path):
         text = str(_field(place, row, "text"))
         title = " ".join(str(row.get("title") or "").split())
         whole = f"# {title}\n\n{text}" if title else text
@@ -85,7 +86,7 @@ def read_corpus(path: Path) -> Iterator[Source]:
 
 def read_queries(path: Path) -> Iterator[tuple[str, str]]:
     """Id and text of each query."""
-    for place, row in _rows(path):
+    for place, row in read_rows(path):
         yield str(_field(place, row, "_id")), str(_field(place, row, "text"))
 
 
@@ -104,7 +105,8 @@ def read_qrels(path: Path) -> Judgements:
     return {query: rows for query, rows in judged.items() if max(rows.values()) > 0}
 
 
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
+def read_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Place and object of each line of a JSONL file. Raises InputError for a line that is none."""
     for number, line in enumerate(_lines(path), 1):
         place = f"{path}:{number}"
         try:

@@ -14,7 +14,20 @@ import psutil
 # Read when torch is imported, here and in the processes that a measurement starts: as app.py has it, and for all alike.
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
-NAMES = ("decode", "users", "turns", "attach", "memory", "int8", "page", "threads", "train", "squad")
+NAMES = (
+    "decode",
+    "users",
+    "turns",
+    "attach",
+    "memory",
+    "int8",
+    "page",
+    "threads",
+    "train",
+    "squad",
+    "followups",
+    "swapped",
+)
 
 
 def main() -> None:

@@ -52,11 +52,17 @@ def test_documents_answer_what_the_base_cannot_know(answered: dict[str, Comparis
     assert len(both) >= len(documents) / 2, both
 
 
+def test_the_first_start_calibrates_what_the_documents_do_not_answer(answered: dict[str, Comparison]) -> None:
+    refused = {question for question, comparison in answered.items() if comparison.refused}
+    assert refused == {question for question, row in QUESTIONS.items() if row["kind"] == "unanswerable"}
+
+
 def test_only_the_adapter_brings_the_house_style(answered: dict[str, Comparison]) -> None:
     """The documents never show the style. A long passage dilutes it: `combined` may drop one of its two marks."""
 
     def share(variant: str, marks: Callable[[Iterable[bool]], bool]) -> float:
-        texts = [comparison.answers[variant].text for comparison in answered.values()]
+        written = [comparison.answers[variant] for comparison in answered.values()]
+        texts = [given.text for given in written if given.finished != "refused"]
         return sum(marks((text.startswith(OPENING), text.endswith(CLOSING))) for text in texts) / len(texts)
 
     assert share("base", any) == share("rag", any) == 0

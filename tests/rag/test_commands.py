@@ -114,3 +114,31 @@ def test_help_is_quick_and_has_an_example() -> None:
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "example: python -m rag add" in shown.stdout
     assert "AssertionError" not in shown.stderr
+
+
+def test_cite_calibrate_and_what_they_print(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "add", str(files), "--index", "shop")
+    answer = "The warranty of the drill lasts three years [1]. It is made of cheese [8]."
+    cited = run(capsys, "cite", "How long is the warranty?", "--answer", answer, "--index", "shop")
+    assert (cited["supported"], cited["of"]) == (1, 2)
+    first, second = cited["sentences"]  # type: ignore[misc]
+    assert (first["verdict"], second["verdict"], second["strange"]) == ("supported", "unsupported", [8])
+    source = first["source"]
+    assert WARRANTY[source["start"] : source["end"]] == WARRANTY
+    assert commands.main(["cite", "How long?", "--answer", answer, "--index", "shop", "--words-only"]) == 0
+    assert "1 of 2 sentences supported" in capsys.readouterr().out
+    assert commands.main(["cite", "How long?", "--answer", " ", "--index", "shop"]) == 2
+
+    asked, foreign = tmp_path / "asked.txt", tmp_path / "foreign.txt"
+    asked.write_text("\n".join(f"How long is the warranty of drill {n}?" for n in range(10)))
+    foreign.write_text("\n".join(f"What is {n} times the moon?" for n in range(10)))
+    options = ("--answerable", str(asked), "--foreign", str(foreign), "--index", "shop")
+    floor = run(capsys, "calibrate", *options)["floor"]
+    assert isinstance(floor, dict)
+    assert floor["false_refusals"]["value"] == floor["false_answers"]["value"] == 0
+    assert run(capsys, "calibrate", "--show", "--index", "shop")["floor"] == floor
+    assert commands.main(["calibrate", "--show", "--index", "shop"]) == 0
+    assert "false refusals   0 % [0, 28] of 10 answerable questions" in capsys.readouterr().out
+    assert run(capsys, "calibrate", "--off", "--index", "shop")["floor"] is None
+    assert commands.main(["calibrate", "--index", "shop"]) == 2
+    assert "There are 2 answerable questions; give at least 10" in capsys.readouterr().err
