@@ -27,6 +27,8 @@ NAMES = (
     "squad",
     "followups",
     "swapped",
+    "embed",
+    "search",
 )
 
 
