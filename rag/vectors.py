@@ -23,6 +23,7 @@ FLAT = 1 << 15
 _VERSION = 2
 _PROBES = 32  # lists that are read of a part
 _SAMPLE = 40  # vectors a list that train the centroids
+_SCATTERED = 8  # vectors that are read in order in the time of copying one from its place
 _SPARE = 4  # candidates for each result, since eight bits a number may put them in another order
 
 
@@ -48,7 +49,10 @@ class Vectors:
             found = self._candidates(query, k, mask)
             if len(found) >= k:
                 rows = found
-        cosines = (self.vectors if len(rows) == len(self.ids) else self.vectors[rows]) @ query
+        if _SCATTERED * len(rows) < len(self.ids):
+            cosines = self.vectors[rows] @ query
+        else:
+            cosines = (self.vectors @ query)[rows]
         best = np.argpartition(-cosines, k - 1)[:k] if len(rows) > k else np.arange(len(rows))
         return rows[best], cosines[best]
 
