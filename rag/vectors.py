@@ -49,10 +49,8 @@ class Vectors:
             found = self._candidates(query, k, mask)
             if len(found) >= k:
                 rows = found
-        if _SCATTERED * len(rows) < len(self.ids):
-            cosines = self.vectors[rows] @ query
-        else:
-            cosines = (self.vectors @ query)[rows]
+        few = _SCATTERED * len(rows) < len(self.ids)
+        cosines = self.vectors[rows] @ query if few else (self.vectors @ query)[rows]
         best = np.argpartition(-cosines, k - 1)[:k] if len(rows) > k else np.arange(len(rows))
         return rows[best], cosines[best]
 
