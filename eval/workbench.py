@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval.errors import USER_ERRORS, InputError
+from rag.library import Library
 
 if TYPE_CHECKING:  # these pull in torch, which must not hold up the page
     from rag.embedder import Embedder
@@ -55,7 +56,7 @@ class Workbench:
         self._engine: Engine | None = None
         self._warmup: WarmUp | None = None
         self._embedder: Embedder | None = None
-        self._indexes: dict[str, Index] = {}
+        self._library = Library(self.indexes, self.embedder)
         self._resident: OrderedDict[str, str] = OrderedDict()
         self._generate = on_gpu(self._stream)
 
@@ -127,14 +128,9 @@ class Workbench:
 
     def index(self, name: str) -> "Index":
         """The index called `name`, which must be on disk."""
-        from rag.index import Index
-
         if name not in self.index_names():
             raise InputError(f"There is no index {name!r}; add documents on the Documents page.")
-        with self._lock:
-            if name not in self._indexes:
-                self._indexes[name] = Index(self.indexes / name, self.embedder())
-            return self._indexes[name]
+        return self._library.open(name)
 
     def adapters(self) -> "list[Adapter]":
         from tuning.adapters import list_adapters

@@ -3,24 +3,30 @@
 import stat
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from .archive import MOST_BYTES
+from .chunking import Chunking
 from .chunks import Chunk, split
 from .documents import Document, content_hash
 from .embedder import Embedder
 from .errors import InputError
-from .mediatypes import EXTENSIONS, PDF, PPTX, XLSX, ZIP, media_type
+from .folders import Source
+from .labels import Label, day_of
+from .mediatypes import PDF, PPTX, XLSX, ZIP, media_type
 from .reading import READER, Unpacker
-from .store import Store
-
-Source = tuple[str, bytes | Path]
-"""A document's name, and its bytes or the file to read them from when its turn comes."""
+from .snapshot import Edition
+from .store import Outdated, Store, StoreError
 
 Progress = Callable[[str, str, str], None]
-"""Called with each file's name, outcome ("added", "updated", "unchanged", "failed") and reason or ""."""
+"""Called with each file's name, its outcome and a reason or "".
+
+Outcomes are "added", "updated", "unchanged" and "failed", and "removed" in a sync.
+"""
 
 _TOGETHER = 64  # chunks embedded together: enough that batches hold texts of like length, few enough to see progress
 
@@ -41,40 +47,38 @@ class AddReport:
     seconds: float = 0.0
 
 
-def files_under(paths: Iterable[Path], left_out: "Counter[str] | None" = None) -> Iterator[Source]:
-    """The files at the paths and in folders below them, in order, named by their absolute path.
+@dataclass(frozen=True)
+class _Waiting:
+    """A document that waits to be embedded together with others."""
 
-    Of a folder, hidden files and those of types that are not read are left out; a path given itself is not. `left_out`
-    counts the latter by type.
-    """
-    for path in paths:
-        if path.is_dir():
-            for below in sorted(path.rglob("*")):
-                visible = not any(part.startswith(".") for part in below.relative_to(path).parts)
-                if not visible or not below.is_file():
-                    continue
-                if (suffix := below.suffix.lower()) in EXTENSIONS:
-                    yield str(below.resolve()), below
-                elif left_out is not None:
-                    left_out[suffix] += 1
-        else:
-            yield str(path.resolve()), path
+    document: Document
+    chunks: list[Chunk]
+    label: Label
+    known: bool
+    """Whether its name stands for something already."""
 
 
 class Adder:
-    """One run over files; holds the documents that wait to be embedded together."""
+    """One run over files, all of which get the tags; holds the documents that wait to be embedded together."""
 
     def __init__(
-        self, store: Store, embedder: Embedder, progress: Progress | None, found: Callable[[int], None] | None = None
+        self,
+        store: Store,
+        embedder: Embedder,
+        progress: Progress | None = None,
+        found: Callable[[int], None] | None = None,
+        tags: tuple[str, ...] = (),
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._progress = progress or (lambda name, outcome, reason: None)
-        self._waiting: list[tuple[Document, list[Chunk], bool]] = []
+        self._found = found or (lambda more: None)
+        self._tags = tags
+        self._edition = self._serving()
+        self._waiting: list[_Waiting] = []
         self._outcomes: dict[str, list[dict[str, str]]] = {
             outcome: [] for outcome in ("added", "updated", "unchanged", "failed")
         }
-        self._found = found or (lambda more: None)
         self._left_out: Counter[str] = Counter()
         self._inside = False
         self._chunks = 0
@@ -92,37 +96,55 @@ class Adder:
             seconds=round(time.perf_counter() - started, 3),
         )
 
-    def _file(self, name: str, source: bytes | Path) -> None:
+    def _file(self, name: str, source: bytes | Path, label: Label | None = None) -> None:
         try:
             if (valid := name.encode("utf-8", "replace").decode()) != name:
                 name = valid
                 raise InputError(f"{name} has a name that is no text; rename it.")
-            self._take(name, source if isinstance(source, bytes) else _bytes_of(name, source))
+            data, modified = (source, "") if isinstance(source, bytes) else _read(name, source)
+            self._take(name, data, label or Label(modified, self._tags))
+        except StoreError:  # not the file's fault, and no better with the next one
+            raise
         except InputError as error:
             self._report("failed", name, str(error))
-        if sum(len(chunks) for _, chunks, _ in self._waiting) >= _TOGETHER:
+        if sum(len(waiting.chunks) for waiting in self._waiting) >= _TOGETHER:
             self._store_waiting()
 
-    def _take(self, name: str, data: bytes) -> None:
+    def _take(self, name: str, data: bytes, label: Label) -> None:
         digest = content_hash(data)
-        if any(name == document.name or digest == document.sha256 for document, _, _ in self._waiting):
+        if any(name == each.document.name or digest == each.document.sha256 for each in self._waiting):
             self._store_waiting()  # the same name or content again must find the first one stored
         held = self._store.content_of(name)
         if held == digest:
+            self._store.label(name, label)
             self._report("unchanged", name)
             return
         kind = media_type(name, data)
         if kind == ZIP and not self._inside:
-            self._unpack(name, data)
+            self._unpack(name, data, label)
             return
-        if self._store.point(name, digest, kind):
+        if self._store.point(name, digest, kind, label):
             self._report("unchanged" if held is None else "updated", name, "this content is held already")
             return
         document = READER.read(name, data)
-        chunks = split(document, self._embedder.tokenizer, self._embedder.limit)
-        self._waiting.append((document, chunks, held is not None))
+        self._waiting.append(_Waiting(document, self._cut(document), label, held is not None))
 
-    def _unpack(self, name: str, data: bytes) -> None:
+    def _cut(self, document: Document) -> list[Chunk]:
+        chunking = Chunking.of(self._edition.chunking)
+        return split(document, self._embedder.tokenizer, self._embedder.limit, chunking)
+
+    def _serving(self) -> Edition:
+        """The edition that the documents go into. Raises Outdated where it needs another embedder."""
+        with self._store.snapshot() as snapshot:
+            edition = snapshot.edition
+        if edition.embedder != self._embedder.identity:
+            raise Outdated(
+                f"The index {self._store.path.parent.name!r} was re-embedded with {edition.embedder} meanwhile; "
+                "start again to add the rest."
+            )
+        return edition
+
+    def _unpack(self, name: str, data: bytes, label: Label) -> None:
         """Take the members of an archive as files of their own, named below it."""
         archive = Unpacker(name, data)
         self._found(archive.members - 1)  # in place of the archive itself
@@ -135,7 +157,7 @@ class Adder:
                 if member.error:
                     self._report("failed", f"{name}/{member.name}", member.error)
                 else:
-                    self._file(f"{name}/{member.name}", member.data)
+                    self._file(f"{name}/{member.name}", member.data, label)
         except InputError:
             self._found(1 + done - archive.members)  # the rest is not to come, and the archive fails for it
             raise
@@ -143,31 +165,38 @@ class Adder:
             self._inside = False
 
     def _store_waiting(self) -> None:
-        if not self._waiting:
-            return
-        texts = [chunk.embedded for _, chunks, _ in self._waiting for chunk in chunks]
-        vectors = self._embedder.encode(texts)
+        texts = [chunk.embedded for waiting in self._waiting for chunk in waiting.chunks]
+        vectors = self._embedder.encode(texts) if texts else np.empty((0, 0), np.float32)
         first = 0
-        for document, chunks, known in self._waiting:
-            self._store.put(document, chunks, vectors[first : first + len(chunks)])
-            first += len(chunks)
-            self._chunks += len(chunks)
-            self._report("updated" if known else "added", document.name, _remark(document))
-        self._waiting.clear()
+        while self._waiting:
+            waiting = self._waiting[0]
+            some = vectors[first : first + len(waiting.chunks)]
+            try:
+                self._store.put(waiting.document, waiting.chunks, some, self._edition.id, waiting.label)
+            except Outdated:  # other chunks serve from now on: cut and embed anew what is not stored yet
+                self._edition = self._serving()
+                self._waiting = [replace(each, chunks=self._cut(each.document)) for each in self._waiting]
+                self._store_waiting()
+                return
+            first += len(waiting.chunks)
+            self._chunks += len(waiting.chunks)
+            self._waiting.pop(0)
+            self._report("updated" if waiting.known else "added", waiting.document.name, _remark(waiting.document))
 
     def _report(self, outcome: str, name: str, reason: str = "") -> None:
         self._outcomes[outcome].append({"path": name, "reason": reason} if reason else {"path": name})
         self._progress(name, outcome, reason)
 
 
-def _bytes_of(name: str, path: Path) -> bytes:
+def _read(name: str, path: Path) -> tuple[bytes, str]:
+    """The bytes of a file, and the day when it was last changed."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a device or a pipe may never end
             raise InputError(f"{name} is no file; give files or folders.")
         if status.st_size > MOST_BYTES:
             raise InputError(f"{name} has {status.st_size >> 20} MB, and {MOST_BYTES >> 20} are read; split it.")
-        return path.read_bytes()
+        return path.read_bytes(), day_of(status.st_mtime)
     except OSError as error:
         raise InputError(f"{name} cannot be read ({error.strerror or error}); check the path.") from error
 

@@ -45,7 +45,8 @@ class Document:
 
     `pages` holds (number from 1, start, end) spans of the text in order, and is empty for a file without pages; a page
     without text has start == end. The slides and sheets of an Office file are its pages. `sha256` is of the file's
-    bytes. `remarks` say what was not read, and are not kept.
+    bytes. `remarks` say what was not read, and are not kept. `dated` is the day, "YYYY-MM-DD", that the file says of
+    itself, "" where it says none.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Document:
     pages: tuple[tuple[int, int, int], ...] = ()
     headings: tuple[Heading, ...] = ()
     remarks: tuple[str, ...] = ()
+    dated: str = ""
 
     @property
     def pages_without_text(self) -> tuple[int, ...]:
@@ -82,14 +84,15 @@ def read_document(name: str, data: bytes) -> Document:
     kind = media_type(name, data)
     if kind == ZIP:
         raise InputError(f"{name} is an archive within an archive; unpack it first.")
-    text, pages, headings, remarks = _READERS[kind](name, data)
+    text, pages, headings, remarks, dated = _READERS[kind](name, data)
     if not text.strip():
         raise InputError(f"{name} holds no text; give a file that does.")
     if len(text) > MOST_CHARACTERS:
         millions = f"{len(text) / 1e6:.1f} million characters, and {MOST_CHARACTERS / 1e6:.0f} million are taken"
         raise InputError(f"{name} holds {millions}; split it.")
     text = _SURROGATE.sub("\ufffd", text)  # half a character, which no file can hold
-    return Document(name, text, content_hash(data), kind, pages, tuple(Heading(*each) for each in headings), remarks)
+    outline = tuple(Heading(*each) for each in headings)
+    return Document(name, text, content_hash(data), kind, pages, outline, remarks, dated)
 
 
 def _read_text(name: str, data: bytes) -> Outlined:

@@ -102,7 +102,7 @@ class DocumentsPage:
         adding = self.library.adding
         progress = [adding.index, len(adding.outcomes), adding.finished, id(adding)] if adding else []
         try:
-            state: object = self.library.open(name).generation if name else ""
+            state: object = self.library.open(name).changes if name else ""
         except InputError as error:
             state = str(error)
         return [name, names, state, progress]

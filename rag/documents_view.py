@@ -1,5 +1,6 @@
 """What the Documents page shows as HTML. Every word of a document or a file name is escaped here."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ STYLE = """<style>
 .listing .failed .outcome { color: #dc2626; font-weight: 600; }
 .dark .listing .failed .outcome { color: #f87171; }
 </style>"""
+OUTCOMES = ("added", "updated", "unchanged", "removed", "embedded", "failed")
+"""What can become of a file or document, in the order in which it is told."""
 LISTED = 200
 """Rows of the table of files: a page that lists thousands is slow and unread."""
 
@@ -35,7 +38,7 @@ def state_text(index: "Index", documents: "Sequence[StoredDocument]") -> str:
     words = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
     return (
         f"**{_count(len(documents), 'document')}** · {_count(chunks, 'chunk')} · {words} on disk · "
-        f"{_count(index.generation, 'change')} so far · embedder `{index.embedder.identity}`"
+        f"{_count(index.changes, 'change')} so far · embedder `{index.embedder.identity}`"
     )
 
 
@@ -44,15 +47,13 @@ def adding_html(adding: "Adding | None") -> str:
     if adding is None:
         return ""
     done = len(adding.outcomes)
-    counts = dict.fromkeys(("added", "updated", "unchanged", "failed"), 0)
-    for _, outcome, _ in adding.outcomes:
-        counts[outcome] += 1
-    summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count) or "reading"
+    counts = Counter(outcome for _, outcome, _ in adding.outcomes)
+    summary = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]) or "reading"
     head = f"{done} of {adding.total} files into {escape(adding.index)}: {summary}"
     if adding.report:
         head += f" ({_count(adding.report.chunks, 'chunk')} in {adding.report.seconds:.1f} s)"
-    if adding.report and adding.report.left_out:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in adding.report.left_out.items())
+    if left_out := getattr(adding.report, "left_out", None):
+        kinds = ", ".join(f"{count} {kind}" for kind, count in left_out.items())
         head += f"<br>left out, being of types that are not read: {escape(kinds)}"
     if adding.error:
         head += f"<br><b>{escape(adding.error)}</b>"

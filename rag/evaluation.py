@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .adding import Source
 from .errors import InputError
+from .folders import Source
 from .fusion import Fusion
 from .index import FUSION, Index
 from .refining import PLAIN

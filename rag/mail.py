@@ -3,7 +3,9 @@
 import email
 import email.policy
 from collections.abc import Iterator
+from datetime import UTC
 from email.message import EmailMessage
+from email.utils import parsedate_to_datetime
 
 from .encodings import decode
 from .errors import InputError
@@ -20,6 +22,7 @@ def read_email(name: str, data: bytes) -> Outlined:
     if not any(message[header] for header in (*_SHOWN, "Subject", "Received", "Message-ID")):
         raise InputError(f"{name} is no e-mail: it has neither a sender nor a date; save it as .txt.")
     outline = Outline()
+    outline.dated = _day(message)
     _write(name, message, outline, 1)
     return outline.finish()
 
@@ -46,6 +49,15 @@ def _write(name: str, message: EmailMessage, outline: Outline, depth: int) -> No
             outline.add(words)
     if unread:
         outline.remarks.append(f"attachments are not read: {', '.join(unread)}")
+
+
+def _day(message: EmailMessage) -> str:
+    """The day when a message was sent, in UTC, or ""."""
+    try:
+        sent = parsedate_to_datetime(str(message["Date"]))
+        return sent.astimezone(UTC).date().isoformat() if sent.tzinfo else sent.date().isoformat()
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
+        return ""
 
 
 def _leaves(message: EmailMessage) -> Iterator[EmailMessage]:

@@ -6,12 +6,16 @@ Span = tuple[int, int, int]
 
 
 class Outlined(NamedTuple):
-    """A text with its pages as (number, start, end), its headings as (level, title, start, end), and what to tell."""
+    """A text with its pages as (number, start, end), its headings as (level, title, start, end), and what to tell.
+
+    `dated` is the day, "YYYY-MM-DD", that the file says it was written, "" where it says none.
+    """
 
     text: str
     pages: tuple[Span, ...] = ()
     headings: tuple[tuple[int, str, int, int], ...] = ()
     remarks: tuple[str, ...] = ()
+    dated: str = ""
 
 
 class Outline:
@@ -19,6 +23,7 @@ class Outline:
 
     def __init__(self) -> None:
         self.remarks: list[str] = []
+        self.dated = ""
         self._pieces: list[str] = []
         self._length = 0
         self._headings: list[tuple[int, str, int, int]] = []
@@ -62,4 +67,5 @@ class Outline:
         for number, start, end in reversed(self._pages):
             pages.append((number, start, end) if start >= 0 else (number, following, following))
             following = pages[-1][1]
-        return Outlined("".join(self._pieces), tuple(reversed(pages)), tuple(self._headings), tuple(self.remarks))
+        text, headings = "".join(self._pieces), tuple(self._headings)
+        return Outlined(text, tuple(reversed(pages)), headings, tuple(self.remarks), self.dated)

@@ -48,6 +48,7 @@ def _structure(document: Document) -> dict[str, Any]:
         "pages": document.pages,
         "headings": [astuple(heading) for heading in document.headings],
         "remarks": document.remarks,
+        "dated": document.dated,
     }
 
 

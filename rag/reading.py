@@ -100,6 +100,7 @@ def _document(name: str, text: str, structure: dict[str, Any]) -> Document:
         tuple(tuple(page) for page in structure["pages"]),
         tuple(Heading(*heading) for heading in structure["headings"]),
         tuple(structure["remarks"]),
+        structure["dated"],
     )
 
 

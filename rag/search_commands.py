@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .commands import command, opened, show
+from .commands import command, filter_of, filter_options, opened, show
 from .diversity import BALANCE
 from .fusion import KINDS, WEIGHT, Fusion
 
@@ -20,6 +20,7 @@ def add(commands: Any) -> None:
     sub = command(commands, "search", search, "find passages for a question", '"How long is the warranty?" -k 3')
     sub.add_argument("question")
     sub.add_argument("-k", type=int, default=5, help="number of passages (default: 5)")
+    filter_options(sub)
     _ranking(sub)
     _refining(sub)
     words = "add passages to training rows: that of each row's source, and others that only resemble it"
@@ -80,9 +81,11 @@ def search(options: argparse.Namespace) -> int:
     from .refining import Refining
     from .rerank import Reranker
 
+    index = opened(options)
+    where = filter_of(options, index)
     reranker = Reranker(options.rerank) if options.rerank else None
     how = Refining(not options.all, options.diverse, options.balance, reranker, options.seconds)
-    found = opened(options).find(options.question, options.k, options.mode, _fusion(options), how)
+    found = index.find(options.question, options.k, options.mode, _fusion(options), how, where)
     lines = []
     for number, hit in enumerate(found.hits, 1):
         place = f"page {hit.page}" if hit.page else f"character {hit.start}"

@@ -17,6 +17,7 @@ def read_pptx(name: str, data: bytes) -> Outlined:
     """Text of a PPTX file, slides as pages. Raises InputError."""
     package = Package(name, data)
     outline = Outline()
+    outline.dated = package.modified()
     relations = package.related(_MAIN)
     for number, entry in enumerate(package.xml(_MAIN).iter(f"{_P}sldId"), 1):
         outline.page(number)

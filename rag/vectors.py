@@ -112,7 +112,9 @@ class VectorCache(PartCache[Vectors]):
 
     def _load(self, path: Path, notes: dict[str, str]) -> Vectors | None:
         arrays = arrayfile.load(path, notes)
-        return None if arrays is None else Vectors(arrays["ids"], arrays["vectors"], arrays["inverted"])
+        if arrays is None or arrays["vectors"].shape[1] != self._dimension:  # those of another embedder
+            return None
+        return Vectors(arrays["ids"], arrays["vectors"], arrays["inverted"])
 
 
 def _made(ids: np.ndarray, vectors: np.ndarray) -> Vectors:

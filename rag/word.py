@@ -17,6 +17,7 @@ def read_docx(name: str, data: bytes) -> Outlined:
     package = Package(name, data)
     (main,) = [part for part in sorted(package.parts) if part.startswith("word/document")][:1]
     reader = _Word(package)
+    reader.outline.dated = package.modified()
     for body in package.xml(main):
         reader.blocks(body)
     reader.end_list()

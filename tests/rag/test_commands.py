@@ -1,14 +1,19 @@
 import json
+import shutil
 import subprocess
 import sys
+import time
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from rag import __main__ as commands
 from rag.embedder import Embedder
+from rag.labels import day_of
 
 from .conftest import HOURS, WARRANTY
+from .letters import Letters
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +85,123 @@ def test_mistakes_end_in_one_sentence(
     assert captured.err.count("\n") == 1
     assert captured.out == ""
     assert not home.exists(), "a mistake makes no index"
+
+
+def test_sync_follows_a_folder_and_remembers_it(files: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(capsys, "sync", str(files))
+    assert (len(report["added"]), len(report["failed"]), report["folders"]) == (2, 1, [str(files)])  # type: ignore
+    (files / "hours.md").unlink()
+    (files / "warranty.txt").write_text("No warranty.")
+    assert commands.main(["sync"]) == 0
+    out = capsys.readouterr().out
+    assert f"updated    {files}/warranty.txt" in out
+    assert f"removed    {files}/hours.md" in out
+    assert "1 updated, 1 removed, 1 failed; 1 chunks in" in out
+    (summary,) = run(capsys, "indexes")["indexes"]  # type: ignore[misc]
+    assert (summary["documents"], summary["folders"], summary["chunking"]) == (1, [str(files)], "size 200")
+    run(capsys, "sync", str(files), "--forget")
+    assert commands.main(["sync"]) == 2
+    assert "follows no folder yet" in capsys.readouterr().err
+    assert len(run(capsys, "list")["documents"]) == 1, "its documents stay"  # type: ignore[arg-type]
+
+
+def test_sync_tells_of_each_folder_that_is_not_there(
+    files: Path, tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.main(["sync", str(tmp_path / "nowhere")]) == 2
+    assert "is no folder" in capsys.readouterr().err
+    assert not home.exists(), "a mistake makes no index"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "x.txt").write_text("x")
+    run(capsys, "sync", str(files))
+    run(capsys, "sync", str(other))
+    shutil.rmtree(files)
+    (other / "y.txt").write_text("y")
+    assert commands.main(["sync", "--json"]) == 2
+    captured = capsys.readouterr()
+    result = json.loads(captured.out)
+    assert [entry["path"] for entry in result["refused"]] == [str(files)]
+    assert [entry["path"] for entry in result["added"]] == [str(other / "y.txt")], "the others are synced all the same"
+    assert captured.err.count("\n") == 1
+
+
+def test_search_within_documents_folders_tags_and_days(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "add", str(files), "--tag", "Shop")
+    assert run(capsys, "tag", "hours.md", "--add", "daily", "--remove", "shop")["documents"] == [
+        {"name": str(files / "hours.md"), "date": day_of(time.time()), "tags": ["daily"]}
+    ]
+
+    def found(*options: str) -> list[str]:
+        hits = run(capsys, "search", "the warranty of the shop", *options)["hits"]
+        return [Path(hit["document"]).name for hit in hits]  # type: ignore[attr-defined]
+
+    assert found() == ["warranty.txt", "hours.md"]
+    assert found("--tag", "daily") == ["hours.md"]
+    assert found("--document", "hours.md") == ["hours.md"]
+    assert len(found("--folder", str(files))) == 2
+    assert found("--until", "2001-01-01") == []
+    assert len(found("--since", "2001-01-01")) == 2
+    assert [d["name"] for d in run(capsys, "list", "--tag", "shop")["documents"]] == [str(files / "warranty.txt")]  # type: ignore
+    for options, message in (
+        (["--folder", "elsewhere"], "holds nothing below 'elsewhere'"),
+        (["--document", "no.txt"], "holds no document 'no.txt'"),
+        (["--since", "monday"], "'monday' is no day"),
+    ):
+        assert commands.main(["search", "q", *options]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_reembed_changes_the_chunks_of_an_index_for_good(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "add", str(files), "--chunk-size", "100")
+    assert commands.main(["add", str(files), "--chunk-size", "50"]) == 2
+    assert "made with the chunking size 100, not size 50; use that chunking, or" in capsys.readouterr().err
+    report = run(capsys, "reembed", "--chunk-size", "50", "--overlap", "10")
+    assert (report["changed"], report["documents"], report["chunking"]) == (True, 2, "size 50 overlap 10")
+    assert commands.main(["reembed"]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert commands.main(["reembed", "--chunk-size", "1000"]) == 2
+    assert "more than the 256 tokens that the embedder reads" in capsys.readouterr().err
+    (files / "new.txt").write_text("New.")
+    assert len(run(capsys, "add", str(files))["added"]) == 1  # type: ignore[arg-type]
+
+
+def test_an_index_is_opened_with_its_own_embedder(
+    files: Path, embedder: Embedder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `reembed --embedder X`, every other command had to be told X too."""
+    asked: list[str | None] = []
+
+    def load(name: str | None = None) -> object:
+        asked.append(name)
+        return Letters() if name == "letters-26" else embedder
+
+    monkeypatch.setattr("rag.embedder.Embedder", load)
+    run(capsys, "add", str(files))
+    run(capsys, "reembed", "--embedder", "letters-26", "--chunk-size", "20")
+    asked.clear()
+    assert run(capsys, "search", "warranty")["hits"]
+    assert asked == ["letters-26"]
+    assert commands.main(["search", "warranty", "--embedder", "all-MiniLM-L6-v2"]) == 2
+    assert "made with the embedder letters@26, not all-MiniLM-L6-v2@" in capsys.readouterr().err
+
+
+def test_drop_asks_and_leaves_the_files(
+    files: Path, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(capsys, "add", str(files), "--index", "shop")
+    assert commands.main(["drop", "--index", "shop"]) == 2
+    assert "'shop' was not deleted: nobody is here to be asked; say --yes" in capsys.readouterr().err
+    terminal = StringIO("n\ny\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    assert commands.main(["drop", "--index", "shop"]) == 2
+    assert (home / "indexes" / "shop").exists()
+    assert run(capsys, "drop", "--index", "shop")["dropped"] == "shop"
+    assert list((home / "indexes").iterdir()) == []
+    assert (files / "hours.md").exists()
+    assert commands.main(["indexes"]) == 0
+    assert "no indexes yet" in capsys.readouterr().out
 
 
 def test_only_bad_files_is_a_failure(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rag.chunking import Chunking
 from rag.chunks import Chunk
 from rag.documents import Document, content_hash
 from rag.errors import InputError
@@ -33,7 +34,13 @@ def make(name: str, text: str) -> tuple[Document, list[Chunk], np.ndarray]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "i" / "store.sqlite", "model@1", "size 200")
+    return made(tmp_path / "i" / "store.sqlite")
+
+
+def made(path: Path, embedder: str = "model@1") -> Store:
+    store = Store(path)
+    store.adopt(embedder, "model")
+    return store
 
 
 def held(store: Store) -> dict[str, str]:
@@ -95,7 +102,7 @@ def test_one_content_under_two_names_is_kept_once(store: Store) -> None:
 
 
 def test_digest_follows_the_contents_not_the_history(store: Store, tmp_path: Path) -> None:
-    other = Store(tmp_path / "j" / "store.sqlite", "model@1", "size 200")
+    other = made(tmp_path / "j" / "store.sqlite")
     for text in ("x", "y"):
         store.put(*make("a", text))
     store.put(*make("b", "z"))
@@ -110,23 +117,29 @@ def test_digest_follows_the_contents_not_the_history(store: Store, tmp_path: Pat
 
 
 def test_another_embedder_is_refused_once_there_are_vectors(store: Store) -> None:
-    Store(store.path, "model@2", "size 200")
-    Store(store.path, "model@1", "size 200").put(*make("a", "one"))
-    with pytest.raises(InputError, match=r"made with the embedder model@1, not model@2; use that embedder"):
-        Store(store.path, "model@2", "size 200")
+    made(store.path, "model@2")
+    made(store.path).put(*make("a", "one"))
+    with pytest.raises(InputError, match=r"made with the embedder model@1, not model@2; .* rag reembed --index i`"):
+        made(store.path, "model@2")
+    with pytest.raises(InputError, match=r"made with the chunking size 200, not size 100 overlap 20; use that chunk"):
+        store.adopt("model@1", "model", Chunking(100, 20))
+    store.remove("a")
+    store.adopt("model@2", "model", Chunking(100, 20))
+    with store.snapshot() as snapshot:
+        assert (snapshot.edition.embedder, snapshot.edition.chunking) == ("model@2", "size 100 overlap 20")
 
 
 def test_a_file_that_is_no_store(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     path.write_text("not a database, but long enough to look at " * 30)
     with pytest.raises(InputError, match="restore or delete it"):
-        Store(path, "m", "c")
+        Store(path)
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be made"):
-        Store(tmp_path / "file" / "i" / "store.sqlite", "m", "c")
+        Store(tmp_path / "file" / "i" / "store.sqlite")
 
 
 def test_a_store_deleted_under_us_does_not_come_back_empty(store: Store) -> None:
@@ -140,7 +153,7 @@ def test_a_store_deleted_under_us_does_not_come_back_empty(store: Store) -> None
 
 
 def test_odd_folder_names(tmp_path: Path) -> None:
-    store = Store(tmp_path / "a ?mode=memory#%20 ü" / "store.sqlite", "m", "c")
+    store = Store(tmp_path / "a ?mode=memory#%20 ü" / "store.sqlite")
     store.put(*make("a", "one"))
     assert store.path.is_file()
     assert held(store) == {"a": "one"}
@@ -184,9 +197,8 @@ def test_a_reader_keeps_its_view_while_another_writes(store: Store) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from rag.store import Store
-from tests.rag.test_store import make
-store = Store(Path(sys.argv[1]), "model@1", "size 200")
+from tests.rag.test_store import make, made
+store = made(Path(sys.argv[1]))
 print("ready", flush=True)
 for turn in range(100_000):
     name = f"doc{turn % 7}"
