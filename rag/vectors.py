@@ -21,7 +21,7 @@ FLAT = 1 << 15
 """Chunks up to which a part is read whole. Above it the inverted file is faster: docs/benchmarks.md, "Search"."""
 
 _VERSION = 2
-_PROBES = 32  # lists that are read of a part
+_SHARE = 6  # one list in so many is read: recall@10 of .95 at 60,000 made-up chunks, whose clusters are small
 _SAMPLE = 40  # vectors a list that train the centroids
 _SCATTERED = 8  # vectors that are read in order in the time of copying one from its place
 _SPARE = 4  # candidates for each result, since eight bits a number may put them in another order
@@ -57,7 +57,8 @@ class Vectors:
     def _candidates(self, query: np.ndarray, k: int, mask: np.ndarray | None) -> np.ndarray:
         bits = None if mask is None else np.packbits(mask, bitorder="little")
         how = faiss.SearchParametersIVF(
-            nprobe=_PROBES, **({} if bits is None else {"sel": faiss.IDSelectorBitmap(bits)})
+            nprobe=max(self._index.nlist // _SHARE, 1),
+            **({} if bits is None else {"sel": faiss.IDSelectorBitmap(bits)}),
         )
         _, rows = self._index.search(query[None], _SPARE * k, params=how)
         return np.sort(rows[0][rows[0] >= 0])
