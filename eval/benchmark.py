@@ -43,6 +43,8 @@ class Plan:
     """What is asked, and how."""
 
     adapter: str
+    parent: str | None = None
+    """An adapter that `base` and `rag` run, to see what training on from it has added; None: the bare base."""
     index: str | None = None
     """None where the rows bring their passages."""
     shots: tuple[int, ...] = (0,)
@@ -96,11 +98,13 @@ def run(
     Stopped soon after `stop` was set.
     """
     adapter = workbench.adapter(plan.adapter)
+    parent = workbench.adapter(plan.parent) if plan.parent else None
+    digests = {one.name: one.digest for one in (adapter, parent) if one}
     compared = cells(plan.shots)
     asked, notes = _asked(workbench, rows, training, plan, compared)
     base = workbench.engine().base
     weights = {"digest": base.digest, "precision": base.precision}
-    keys = {id(request): key_of(request, weights, _digest(request, adapter)) for request in _requests(asked)}
+    keys = {id(request): key_of(request, weights, digests.get(request.adapter or "")) for request in _requests(asked)}
     with AnswerLog(folder / ANSWERS) as log:
         work = list(_work(asked, keys, plan.timed, log))
         _answer(workbench, work, len(set(keys.values())), log, report, stop)
@@ -112,6 +116,7 @@ def run(
         "plan": asdict(plan),
         "base": {"name": base.name, **weights, "compiled": workbench.engine().compiled},
         "adapter": {"name": adapter.name, "digest": adapter.digest},
+        "parent": {"name": parent.name, "digest": parent.digest} if parent else None,
         "index": _index(workbench, plan),
         "rows": len(figures),
         "sources": len({one.source for one in figures}),
@@ -154,7 +159,7 @@ def _asked(
     base, asked, notes = workbench.engine().base, [], []
     for row in rows:
         found = search(row, index, plan.count) if index else (given_passages(row), 0.0)
-        one = ask(row, found, compared, examples, plan.adapter, sampling)
+        one = ask(row, found, compared, examples, plan.adapter, plan.parent, sampling)
         try:
             for request in (*one.requests.values(), *one.scored.values()):
                 read_request(request, base, base.context)
@@ -171,10 +176,6 @@ def _requests(asked: Sequence[Asked]) -> "Iterator[Request]":
     for one in asked:
         yield from one.requests.values()
         yield from one.scored.values()
-
-
-def _digest(request: "Request", adapter: "Adapter") -> str | None:
-    return adapter.digest if request.adapter else None
 
 
 def _work(asked: Sequence[Asked], keys: Mapping[int, str], timed: int, log: AnswerLog) -> Iterator[Work]:

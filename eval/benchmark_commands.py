@@ -29,6 +29,8 @@ def add(commands: Any) -> None:
     text = "what to ask; of rows with a split the test rows (default: those kept with the adapter, which it never saw)"
     parser.add_argument("rows", nargs="?", type=Path, help=text)
     parser.add_argument("--adapter", required=True, metavar="NAME", help="of the variants tuned and combined")
+    text = "let base and rag run this adapter, to see what training on from it has added (default: the bare base)"
+    parser.add_argument("--parent", metavar="NAME", help=text)
     parser.add_argument("--index", metavar="NAME", help="of the variants rag and combined")
     parser.add_argument("--name", help="what the benchmark is called, to go on with it later (default: ADAPTER-INDEX)")
     parser.add_argument("--most", type=int, default=120, metavar="N", help="ask so many rows at most (default 120)")
@@ -94,6 +96,7 @@ def _plan(options: argparse.Namespace) -> "Plan":
         raise InputError(f"--most {options.most} asks nothing; give 1 or more.")
     return Plan(
         adapter=options.adapter,
+        parent=options.parent,
         index=options.index if options.passages != "given" else None,
         shots=tuple(sorted(set(options.shots))),
         examples=options.examples,

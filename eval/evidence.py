@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,13 @@ from eval.simultaneous import Gap, Gaps, gaps
 from eval.variants import IDS
 from eval.vote import Vote, is_evidence
 from tuning.bootstrap import FEWEST
+from tuning.scores import token_f1
 
 SETUP = {"base": 0, "rag": 2, "tuned": 3, "combined": 4}
 """What each needs to be set up and kept up, from nothing to everything; examples in the prompt cost a step more."""
+
+BARE = 0.9
+"""Mean token F1 of the rows' own answers against the accepted ones, from which on they are taken to be bare."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +94,8 @@ def of_votes(votes: Sequence[Vote], margin: float, level: float, order: Sequence
 def of_benchmark(
     result: Mapping[str, Any], margin: float, level: float, metric: str | None = None, order: Sequence[str] = ()
 ) -> Evidence:
-    """A benchmark's rows on which every candidate has the `metric`: token F1 unless told otherwise, or ROUGE-L where
-    fewer than half of the rows have a short answer. Raises InputError where the metric ranks nothing."""
+    """A benchmark's rows on which every candidate has the `metric`, or the one that suits its rows. Raises InputError
+    where the metric ranks nothing."""
     figures, ids = figures_from(result), list(result["variants"])
     metric = metric or default_metric(figures, ids[0])
     if metric not in METRICS or not METRICS[metric].better:
@@ -124,5 +129,10 @@ def of_benchmark(
 
 
 def default_metric(figures: Sequence[Figures], cell: str) -> str:
-    short = ~np.isnan(column(figures, cell, "f1"))
-    return "f1" if short.mean() >= 0.5 else "rouge_l"
+    """The metric that suits the rows: token F1 where their own answers are the short ones, whether an accepted answer
+    is held where they are sentences around it, of which F1 would punish every other word; else ROUGE-L."""
+    short = [one for one in figures if not math.isnan(one.cells[cell]["f1"])]
+    if len(short) < len(figures) / 2:
+        return "rouge_l"
+    own = [token_f1(one.response, one.answers) for one in short if one.answers]
+    return "holds" if own and fmean(own) < BARE else "f1"

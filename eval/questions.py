@@ -106,9 +106,13 @@ def ask(
     cells: Sequence[Cell],
     examples: Examples,
     adapter: str,
+    parent: str | None,
     sampling: "Sampling",
 ) -> Asked:
-    """What each cell is sent for a row: the same question, passages, examples and seed, as far as the cell has them."""
+    """What each cell is sent for a row: the same question, passages, examples and seed, as far as the cell has them.
+
+    Cells that are not tuned run the adapter `parent`, or None: the bare base.
+    """
     from rag.prompt import ground
     from tuning.request import Request
 
@@ -119,7 +123,7 @@ def ask(
     requests = {
         cell.id: Request(
             with_examples(grounded if cell.variant.documents else plain, shown[cell.shots]),
-            adapter if cell.variant.tuned else None,
+            adapter if cell.variant.tuned else parent,
             sampling,
         )
         for cell in cells

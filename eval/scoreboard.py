@@ -14,7 +14,7 @@ import numpy as np
 
 from eval.answerlog import Made
 from eval.cells import Cell, cell_id
-from eval.grounding import evidence_of, grounding
+from eval.grounding import grounding
 from eval.metrics import METRICS, against_row
 from eval.questions import Asked
 from eval.ranking import EFFECTS
@@ -57,7 +57,9 @@ def figures_of(
     embedder: "Embedder",
 ) -> Figures:
     """The figures of a row, from the answers and the scores of its own answer by cell."""
-    row, evidence = asked.row, evidence_of(asked.passages, embedder)
+    from rag.citations import Evidence
+
+    row, evidence = asked.row, Evidence(asked.passages, embedder)
     found = {}
     for cell in cells:
         answer, score = written[cell.id], scored[cell.id]

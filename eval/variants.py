@@ -41,10 +41,12 @@ def four_requests(
     adapter: str,
     sampling: "Sampling",
     earlier: Sequence[dict[str, str]] = (),
+    parent: str | None = None,
 ) -> "dict[str, Request]":
     """The request of each variant, by id: same question, same sampling, the same passages where there are any.
 
-    All are told the same `earlier` messages.
+    All are told the same `earlier` messages. With `parent`, the variants that are not tuned run that adapter instead of
+    the bare base: what is measured then is what training on from it has added.
     """
     from rag.prompt import ground
     from tuning.request import Request
@@ -52,6 +54,6 @@ def four_requests(
     plain = [*(dict(message) for message in earlier), {"role": "user", "content": question}]
     grounded = ground(plain, hits)
     return {
-        variant.id: Request(grounded if variant.documents else plain, adapter if variant.tuned else None, sampling)
+        variant.id: Request(grounded if variant.documents else plain, adapter if variant.tuned else parent, sampling)
         for variant in VARIANTS
     }

@@ -15,6 +15,7 @@ from eval.cells import read_cell
 from eval.errors import InputError
 from eval.evidence import Evidence
 from eval.simultaneous import Gap
+from tuning.bootstrap import FEWEST
 
 OPEN = "not settled yet"
 NAMES = {"base": "base", "rag": "retrieve", "tuned": "tune", "combined": "both"}
@@ -167,11 +168,12 @@ def _settled(opinion: Opinion, cheaper: Sequence[str]) -> str:
 def _open(opinion: Opinion) -> str:
     evidence = opinion.evidence
     unit = "votes" if evidence.kind == "votes" else "rows"
-    more = (
-        f"about {opinion.needed:,} more {unit} would probably settle it"
-        if opinion.needed
-        else f"how many more {unit} would settle it cannot be told; a larger margin takes fewer"
-    )
+    if opinion.needed:
+        more = f"about {opinion.needed:,} more {unit} would probably settle it"
+    elif any(not math.isfinite(gap.high) for gap in evidence.gaps.values()):
+        more = f"so few {unit} say nothing of their own spread, it takes at least {FEWEST}"
+    else:
+        more = f"a gap is about as wide as the margin, so that {unit} may never settle it; choose another margin"
     return f"By {evidence.words} it leans to {opinion.leaning}, but that is not settled: {more}."
 
 

@@ -16,7 +16,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--benchmark", metavar="NAME", help="of a finished benchmark, to weigh beside the votes")
     text = "how much worse than the best the recommended one may be (default 0.05: five points)"
     parser.add_argument("--margin", type=float, default=0.05, metavar="M", help=text)
-    parser.add_argument("--metric", help="of the benchmark (default: f1, or rouge_l where answers are long)")
+    parser.add_argument("--metric", help="of the benchmark (default: f1, holds or rouge_l, whichever suits its rows)")
     text = "candidates from the cheapest on (default: base, examples, rag, tuned, combined)"
     parser.add_argument("--order", nargs="+", default=[], metavar="ID", help=text)
     parser.add_argument("--report", type=Path, metavar="OUT", help="write it all to a .md or .html file")

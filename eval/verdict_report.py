@@ -45,9 +45,10 @@ def blocks(advice: Advice) -> list[Block]:
         ("text", f"Margin: {100 * verdict.margin:g} points. {RULE}"),
     ]
     for opinion in verdict.opinions:
-        if opinion.evidence.values:
+        if opinion.evidence.count:
             found += _evidence(opinion)
-    found += [("heading", "What it costs"), ("list", costs(advice))]
+    if costs(advice):
+        found += [("heading", "What it costs"), ("list", costs(advice))]
     for favours, words in ((True, "for"), (False, "against")):
         mine = [example for example in advice.examples if example.favours is favours]
         if mine and verdict.candidate:
@@ -80,14 +81,16 @@ def costs(advice: Advice) -> list[str]:
         took = "an unknown time" if minutes is None else f"{minutes:.1f} minutes"
         lines.append(f"Tuning {advice.tuning['adapter']} took {took} on {advice.tuning['rows']} rows.")
         lines += advice.tuning["forgetting"]
-    else:
+    elif advice.made_with.get("adapter"):
         lines.append("What tuning cost is not known: the adapter that was compared is not on this disk any more.")
     retrieval = advice.retrieval or {}
-    for name, words in (("seconds", "seconds to its end"), ("first_token_seconds", "seconds to its first token")):
+    for name, words in (("seconds", "seconds to the end"), ("first_token_seconds", "seconds to the first token")):
         if retrieval.get(name):
-            lines.append(f"Retrieval adds {_interval(retrieval[name], '{:+.2f}')} {words} to an answer.")
+            lines.append(f"Retrieval changes the {words} of an answer by {_interval(retrieval[name], '{:+.2f}')}.")
     if retrieval.get("prompt_tokens"):
-        lines.append(f"Its passages add {_interval(retrieval['prompt_tokens'], '{:+.0f}')} tokens to each prompt.")
+        lines.append(
+            f"Its passages change the tokens of a prompt by {_interval(retrieval['prompt_tokens'], '{:+.0f}')}."
+        )
     return lines
 
 

@@ -38,11 +38,11 @@ def verdict_tab(home: Path, votes: Votes, adapters: Sequence[Path], enabled: boo
     gr.Markdown("# Fine-tune, retrieve, or both?")
     with gr.Row(equal_height=True):
         margin = gr.Slider(
-            1, 20, 5, step=1, label="Margin, in points", elem_id="margin",
+            1, 20, 5, step=1, label="Margin, in points", elem_id="margin", min_width=280,
             info="How much worse than the best the cheapest may be",
         )  # fmt: skip
         source = gr.Dropdown(
-            page.sources(), value=FROM_VOTES, label="Evidence beside the votes", elem_id="evidence",
+            page.sources(), value=FROM_VOTES, label="Evidence beside the votes", elem_id="evidence", min_width=280,
             info="A finished `python -m eval benchmark`",
         )  # fmt: skip
     body = gr.HTML(
@@ -66,8 +66,12 @@ def _learn(page: "_Page") -> None:
     """The part that closes the loop: votes -> an adapter."""
     gr.Markdown("## Learn from these votes")
     with gr.Row(equal_height=True):
-        kind = gr.Dropdown(list(LESSONS), value=next(iter(LESSONS)), label="What the votes teach", elem_id="lesson")
-        name = gr.Textbox(label="Name of the new adapter", placeholder="preferred", max_lines=1, elem_id="lesson-name")
+        kind = gr.Dropdown(
+            list(LESSONS), value=next(iter(LESSONS)), label="What the votes teach", elem_id="lesson", min_width=280
+        )
+        name = gr.Textbox(
+            label="Name of the new adapter", placeholder="preferred", max_lines=1, elem_id="lesson-name", min_width=280
+        )
     said = gr.Markdown(elem_id="lesson-report")
     start = gr.Button("Tune on these votes", variant="primary", elem_id="tune-on-votes")
     gr.on([kind.input], page.lesson, kind, said, api_visibility="private")

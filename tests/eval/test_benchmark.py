@@ -24,7 +24,7 @@ from tests.eval.conftest import copy_adapter
 from tuning.adapters import Adapter
 from tuning.rows import Row
 
-PLAN = Plan("samples", "samples", count=1, max_tokens=6, timed=1)
+PLAN = Plan("samples", index="samples", count=1, max_tokens=6, timed=1)
 
 
 def row(number: int, **changes: Any) -> Row:
@@ -153,6 +153,20 @@ def test_passages_that_rows_bring_need_no_index(loaded: Workbench, home: Path) -
         given_passages(row(2))
     with pytest.raises(InputError, match="--index"):
         Plan("samples")
+
+
+def test_against_its_parent_both_sides_run_an_adapter(loaded: Workbench, samples: Path, home: Path) -> None:
+    """An adapter against itself differs in nothing; against the bare base it did."""
+    copy_adapter(samples, home, "child")
+    plan = replace(PLAN, adapter="child", parent="samples")
+    result = run(loaded, ROWS[:2], [], plan, home / "b")
+    for one in result["figures"]:
+        assert one["texts"]["base"] == one["texts"]["tuned"]
+        assert one["cells"]["rag"]["log_likelihood"] == one["cells"]["combined"]["log_likelihood"]
+    bare = run(loaded, ROWS[:2], [], PLAN, home / "b")
+    assert [one["texts"]["tuned"] for one in bare["figures"]] == [one["texts"]["base"] for one in result["figures"]]
+    assert bare["figures"][0]["texts"]["base"] != result["figures"][0]["texts"]["base"]
+    assert result["parent"]["name"] == "samples"
 
 
 def test_only_rows_that_it_never_saw_are_asked() -> None:

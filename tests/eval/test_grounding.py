@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from eval.grounding import grounding
-
-citations = pytest.importorskip("rag.citations")
+from rag.citations import Evidence
 
 
 @dataclass
@@ -20,7 +19,7 @@ PASSAGES = [
     Shown("lighthouse.md", "The keeper of the lighthouse is called Orla. The lamp is lit at six."),
     Shown("harbour.txt", "The harbour master weighs every herring twice."),
 ]
-EVIDENCE = citations.Evidence(PASSAGES)
+EVIDENCE = Evidence(PASSAGES)
 
 
 def test_half_of_what_is_said_stands_in_the_passages() -> None:

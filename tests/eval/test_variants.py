@@ -26,3 +26,8 @@ def test_requests_differ_in_adapter_and_passages_only() -> None:
     assert requests["rag"].messages == requests["combined"].messages
     assert HIT.text in requests["rag"].messages[-1]["content"]
     assert {request.sampling for request in requests.values()} == {sampling}
+
+
+def test_against_a_parent_both_sides_run_an_adapter() -> None:
+    requests = four_requests("Where are the scales?", [HIT], "child", Sampling(), parent="house")
+    assert [requests[v].adapter for v in IDS] == ["house", "child", "house", "child"]

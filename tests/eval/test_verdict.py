@@ -11,7 +11,7 @@ from eval.advice import Question, advise
 from eval.benchmark import plain
 from eval.cells import cells
 from eval.errors import InputError
-from eval.evidence import Evidence, by_cost, of_benchmark, of_votes
+from eval.evidence import Evidence, by_cost, default_metric, of_benchmark, of_votes
 from eval.metrics import METRICS
 from eval.scoreboard import Figures, summary
 from eval.simultaneous import Gap, gaps
@@ -73,7 +73,7 @@ def test_a_cheaper_one_that_could_be_good_enough_keeps_it_open() -> None:
 def test_a_gap_as_wide_as_the_margin_is_never_settled_and_no_number_is_made_up() -> None:
     opinion = judge(evidence({"base": 0.5, "rag": 0.55, "tuned": 0.3, "combined": 0.3}, 0.01))
     assert (opinion.settled, opinion.needed) == (False, None)
-    assert "cannot be told" in opinion.reason
+    assert "choose another margin" in opinion.reason
 
 
 def test_evidence_that_disagrees_settles_nothing() -> None:
@@ -178,6 +178,23 @@ def test_a_metric_that_is_better_where_lower_is_turned_round() -> None:
         of_benchmark(made, 0.05, 0.95, "exact")
     with pytest.raises(InputError, match="--metric one of"):
         of_benchmark(made, 0.05, 0.95, "tokens")
+
+
+def test_the_metric_suits_the_rows() -> None:
+    """Of a sentence around a right answer F1 punished every word of the sentence, so that bare wrong ones won."""
+    values = {**dict.fromkeys(METRICS, math.nan), "f1": 0.5}
+    row = Figures("d", "s", "", "q", "Nine.", ("nine",), (), 3, {"base": ""}, {"base": values})
+    assert default_metric([row], "base") == "f1"
+    assert default_metric([replace(row, response="Ollerquist here: it is nine. Grow well!")], "base") == "holds"
+    unscored = replace(row, answers=(), cells={"base": dict.fromkeys(METRICS, math.nan)})
+    assert default_metric([unscored, unscored, row], "base") == "rouge_l"
+
+
+def test_too_few_rows_are_called_that() -> None:
+    made = result({"base": 0.2, "rag": 0.7, "tuned": 0.3, "combined": 0.7}, rows=5)
+    opinion = judge(of_benchmark(made, 0.05, 0.95))
+    assert not opinion.settled
+    assert "it takes at least 8" in opinion.reason
 
 
 def test_ten_telling_examples() -> None:

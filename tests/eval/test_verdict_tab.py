@@ -76,6 +76,6 @@ def test_visitors_see_the_verdict_and_nobodys_answers(log: Votes, home: Path) ->
     found = handlers(log, home, enabled=False)
     assert set(found) == {"show", "opened"}
     page = found["show"](5, FROM_VOTES)
-    assert "What it costs" in page
+    assert "Evidence: votes" in page
     assert "the answer of rag" not in page
     assert "the answer of rag" in handlers(log, home)["show"](5, FROM_VOTES)
