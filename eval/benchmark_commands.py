@@ -67,7 +67,13 @@ def benchmark(options: argparse.Namespace) -> None:
     rows, training, notes = _rows(options, adapter)
     workbench = _workbench(options)
     meter = Meter()
-    result = run(workbench, rows, training, plan, folder, meter)
+
+    def report(event: Mapping[str, Any]) -> None:
+        if "before" in event and event["done"] < event["answers"]:  # the decoder is only worth compiling for some work
+            workbench.warm_up()
+        meter(event)
+
+    result = run(workbench, rows, training, plan, folder, report)
     meter.close()
     result = {**result, "notes": [*notes, *result["notes"]], "folder": str(folder)}
     if out:
@@ -130,7 +136,6 @@ def _workbench(options: argparse.Namespace) -> "Workbench":
     quiet()
     workbench = Workbench(home(), options.base, options.embedder, os.environ.get("FOURFOLD_INT8", "") not in ("", "0"))
     workbench.load()
-    workbench.warm_up()
     return workbench
 
 
