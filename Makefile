@@ -5,14 +5,14 @@ BIN := $(VENV)/bin
 SETUP := $(VENV)/.setup
 APT_CHROMIUM = command -v chromium || command -v chromium-browser || command -v google-chrome
 
-.PHONY: run test fast slow check bench requirements plain-adapter grounded-adapter sample-adapter setup chromium clean
+.PHONY: run test fast slow check bench requirements plain-adapter grounded-adapter sample-adapter setup chromium postgresql clean
 
 run: setup ## the app, on http://127.0.0.1:7860
 	$(BIN)/python app.py
 
 test: check fast slow ## everything that must hold before a change lands
 
-fast: setup ## the tests that take seconds, on two cores
+fast: setup postgresql ## the tests that take seconds, on two cores
 	$(BIN)/pytest -q -n 2 -m "not slow and not browser"
 
 slow: setup chromium ## the tests with the real model and the real browser
@@ -74,6 +74,13 @@ chromium:
 		{ command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
 		  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium; } \
 		>/dev/null 2>&1 || echo "No Chromium, and it could not be installed: the browser tests will be skipped."
+
+# Debian's PostgreSQL server likewise, for the tests of the vote log on it.
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 || command -v pg_ctl >/dev/null || \
+		{ command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+		  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends postgresql; } \
+		>/dev/null 2>&1 || echo "No PostgreSQL, and it could not be installed: its tests will be skipped."
 
 clean: ## what the set-up made; the state under data/local stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

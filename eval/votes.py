@@ -57,13 +57,11 @@ class Votes:
         self._reading = threading.Lock()
         self._read: dict[tuple[str, str, int], Ballot] = {}
         self._read_to = 0
-        with self._transaction(
-            "opened", "check that it exists and can be written", writes=True, alone=True
-        ) as connection:
-            if not database.migrate(connection):
-                raise StoreError(
-                    f"The votes in {self._place} were written by a newer version of Fourfold; update this one."
-                )
+        try:
+            self._bring_up()
+        except BaseException:
+            self.close()
+            raise
 
     def append(self, vote: Vote) -> None:
         """Save one vote in one transaction, synced to disk before this returns.
@@ -169,6 +167,14 @@ class Votes:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def _bring_up(self) -> None:
+        remedy = "check that it exists and can be written"
+        with self._transaction("opened", remedy, writes=True, alone=True) as connection:
+            if not database.migrate(connection):
+                raise StoreError(
+                    f"The votes in {self._place} were written by a newer version of Fourfold; update this one."
+                )
 
     @contextmanager
     def _writing(self, comparison: str) -> Iterator[sa.Connection]:
