@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from . import document_commands, evidence_commands, index_commands, search_commands
+from . import document_commands, evidence_commands, index_commands, preview_commands, search_commands
 from .errors import InputError
 
 
@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog='example: python -m rag add handbook.pdf notes/ && python -m rag search "How long is the warranty?"',
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (document_commands, search_commands, index_commands, evidence_commands):
+    for module in (document_commands, preview_commands, search_commands, index_commands, evidence_commands):
         module.add(commands)
     return parser
 

@@ -1,6 +1,5 @@
 """Files into a store, one bad file never stopping the rest."""
 
-import stat
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -9,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .archive import MOST_BYTES
 from .chunking import Chunking
 from .chunks import Chunk, split
 from .documents import Document, content_hash
 from .embedder import Embedder
 from .errors import InputError
+from .files import bytes_of
 from .folders import Source
 from .labels import Label, day_of
 from .mediatypes import PDF, PPTX, XLSX, ZIP, media_type
@@ -190,15 +189,8 @@ class Adder:
 
 def _read(name: str, path: Path) -> tuple[bytes, str]:
     """The bytes of a file, and the day when it was last changed."""
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # reading a device or a pipe may never end
-            raise InputError(f"{name} is no file; give files or folders.")
-        if status.st_size > MOST_BYTES:
-            raise InputError(f"{name} has {status.st_size >> 20} MB, and {MOST_BYTES >> 20} are read; split it.")
-        return path.read_bytes(), day_of(status.st_mtime)
-    except OSError as error:
-        raise InputError(f"{name} cannot be read ({error.strerror or error}); check the path.") from error
+    data, changed = bytes_of(name, path)
+    return data, day_of(changed)
 
 
 _PAGES = {PDF: "page", PPTX: "slide", XLSX: "sheet"}

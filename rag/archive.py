@@ -1,6 +1,7 @@
 """The files of a zip archive, one after another in memory: nothing is ever written under a name that it holds."""
 
 import re
+import stat
 import zipfile
 import zlib
 from collections import Counter
@@ -93,6 +94,8 @@ def _unsafe(entry: zipfile.ZipInfo) -> str:
     name = entry.filename.replace("\\", "/")
     if name.startswith("/") or _DRIVE.match(name) or ".." in name.split("/"):
         return "has a name that leads out of the archive; pack it anew"
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return "is a link to another file; pack that file itself"
     if EXTENSIONS[PurePosixPath(entry.filename).suffix.lower()] == ZIP:
         return "is an archive within an archive; unpack it first"
     if entry.flag_bits & 1:

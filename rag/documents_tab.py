@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from .documents_view import STYLE, adding_html, documents_html, hits_html, state_text
+from .chunking import SIZE
+from .cuts_tab import Cutting, chunking_of, cutting_parts
+from .cuts_view import STYLE as CUTS_STYLE
+from .documents_view import STYLE, adding_html, documents_html, found_html, state_text
 from .errors import InputError
 from .floor_tab import floor_part
+from .inspect_tab import Inspector, inspect_parts
 from .library import Library
 from .mediatypes import EXTENSIONS
 
@@ -45,7 +49,11 @@ class DocumentsPage:
                 state = state_text(index, held)
             except InputError as error:
                 state = str(error)
-        choices = [(self._shown(each), each) for document in held for each in document.names]
+        choices = [
+            (self._shown(each), f"{document.sha256} {place}")  # not by name: that tells where the host's files lie
+            for document in held
+            for place, each in enumerate(document.names)
+        ]
         return [
             now,
             gr.update(choices=names, value=name),
@@ -55,11 +63,11 @@ class DocumentsPage:
             gr.update(choices=choices, value=None),
         ]
 
-    def create(self, name: Any) -> Any:
-        """Make an empty index and choose it."""
+    def create(self, name: Any, size: Any = SIZE, overlap: Any = 0) -> Any:
+        """Make an empty index whose documents will be cut so, and choose it."""
         wanted = str(name or "").strip()
         try:
-            self.library.open(wanted, make=True)
+            self.library.open(wanted, make=True, chunking=chunking_of(size, overlap))
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from error
         return gr.update(choices=self.library.names(), value=wanted)
@@ -72,10 +80,26 @@ class DocumentsPage:
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
-    def ask(self, document: Any) -> list[Any]:
+    def recut(self, name: Any, size: Any, overlap: Any) -> None:
+        """Start to cut and embed anew what the index holds; the clock of the page shows how far it is."""
+        try:
+            self.library.reembed(str(name or ""), chunking_of(size, overlap))
+        except InputError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    def ask(self, name: Any, choice: Any) -> list[Any]:
         """Ask before deleting."""
-        if not document:
+        if not choice:
             raise gr.Error("No document is chosen; choose the one to delete.", print_exception=False)
+        sha256, _, place = str(choice).partition(" ")
+        try:
+            held = self.library.open(str(name or "")).documents()
+        except InputError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        names = next((document.names for document in held if document.sha256 == sha256), ())
+        if not place.isdecimal() or int(place) >= len(names):
+            raise gr.Error("The index holds this document no longer; choose another.", print_exception=False)
+        document = names[int(place)]
         question = f"Delete {document!r}? Its passages are gone from every answer at once."
         return [document, question, gr.update(visible=True)]
 
@@ -87,15 +111,24 @@ class DocumentsPage:
             raise gr.Error(str(error), print_exception=False) from error
         return gr.update(visible=False)
 
-    def search(self, name: Any, question: Any, mode: Any, k: Any) -> str:
-        """The passages that a question finds."""
+    def search(self, name: Any, question: Any, mode: Any, k: Any, diverse: Any = False) -> list[Any]:
+        """The passages that a question finds, and the choice of one to be shown in its document."""
         try:
             number = min(max(int(k), 1), MOST)
-            index = self.library.open(str(name or ""))
-            hits = index.search(str(question or "")[:2000], number, MODES.get(str(mode), "hybrid"))
+            index = self.library.open(str(name or ""))  # imports what the next line would
+            from .refining import Refining
+
+            words, how = str(question or "")[:2000], MODES.get(str(mode), "hybrid")
+            found = index.find(words, number, how, refining=Refining(diverse=bool(diverse)))
+            with index.store.snapshot() as snapshot:
+                hashes = [snapshot.content_of(hit.document) or "" for hit in found.hits]
         except (InputError, TypeError, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from error
-        return hits_html(hits, [self._shown(hit.document) for hit in hits])
+        places = [
+            (f"[{rank}] {PurePath(hit.document).name}", f"{sha256} {hit.chunk}")
+            for rank, (hit, sha256) in enumerate(zip(found.hits, hashes, strict=True), 1)
+        ]
+        return [found_html(found, words, self._shown), gr.update(choices=places, value=None, visible=bool(places))]
 
     def _key(self, name: str | None, names: list[str]) -> list[Any]:
         """What the page shows follows from this: an equal key needs no redraw."""
@@ -119,7 +152,7 @@ def documents_tab(indexes: Path, embedder: "Callable[[], Embedder]", editable: b
     `editable` nothing can be added or deleted, not even by calling the handlers.
     """
     page = DocumentsPage(Library(indexes, embedder), editable)
-    gr.HTML(STYLE, padding=False)
+    gr.HTML(STYLE + CUTS_STYLE, padding=False)
     gr.Markdown("# Documents\nWhat the answers with documents are drawn from.")
     seen = gr.State(None)
     with gr.Row():
@@ -134,53 +167,79 @@ def documents_tab(indexes: Path, embedder: "Callable[[], Embedder]", editable: b
             file_count="multiple",
             file_types=[*FILE_TYPES],
         )
+        with gr.Accordion("How documents are cut", open=False):
+            size, overlap, recut = cutting_parts(Cutting(embedder), upload)
         start = gr.Button("Add to the index", variant="primary")
     else:
         gr.Markdown("*This is a public demo: to add or delete documents, run Fourfold on a machine of your own.*")
     progress = gr.HTML(padding=False)
-    question, mode, k, search, passages = _search_parts()
+    places = _search_parts(page, index)
     gr.Markdown("## What the index holds")
     listing = gr.HTML(padding=False)
-    with gr.Row(visible=editable, equal_height=True):
-        document = gr.Dropdown(label="Document to delete", choices=[], interactive=True, scale=4)
-        delete = gr.Button("Delete", scale=1, min_width=100)
+    with gr.Row(equal_height=True):
+        document = gr.Dropdown(label="Look into a document", choices=[], interactive=True, scale=4)
+        if editable:
+            delete = gr.Button("Delete it", scale=1, min_width=100)
+    asking = _question() if editable else None
+    inspect_parts(Inspector(page.library), index, document, places)
     shown = [seen, index, state, progress, listing, document]
     floor_part(page.library, index, editable)
 
     clock = gr.Timer(1)
     clock.tick(page.view, [index, seen], shown, queue=False, show_progress="hidden", api_visibility="private")
     index.input(page.view, [index], shown, queue=False, show_progress="hidden", api_visibility="private")
-    gr.on([search.click, question.submit], page.search, [index, question, mode, k], passages, api_visibility="private")
-    if editable:
-        made = gr.on([make.click, fresh.submit], page.create, fresh, index, api_visibility="private")
+    if asking:
+        made = gr.on([make.click, fresh.submit], page.create, [fresh, size, overlap], index, api_visibility="private")
         made.success(page.view, [index], shown, show_progress="hidden", api_visibility="private")
         made.success(lambda: "", None, fresh, show_progress="hidden", api_visibility="private")
         begun = start.click(page.add, [index, upload], None, api_visibility="private")
         begun.success(lambda: None, None, upload, show_progress="hidden", api_visibility="private")
-        _deletion(page, index, document, delete, shown)
+        recut.click(page.recut, [index, size, overlap], None, api_visibility="private")
+        asking.wire(page, index, document, delete, shown)
 
 
-def _search_parts() -> tuple[gr.Textbox, gr.Radio, gr.Slider, gr.Button, gr.HTML]:
+def _search_parts(page: DocumentsPage, index: gr.Dropdown) -> gr.Radio:
+    """Build the search; the choice among the passages that were found."""
     gr.Markdown("## Try a search")
     question = gr.Textbox(label="Question", placeholder="What would you ask these documents?", max_length=2000)
     with gr.Row():
         mode = gr.Radio(list(MODES), value="Both", label="Search", scale=2)
         k = gr.Slider(1, MOST, 5, step=1, label="Passages", scale=2)
+        diverse = gr.Checkbox(False, label="Variety", info="prefer what was not said yet", min_width=140)
         search = gr.Button("Search", variant="primary", scale=1, min_width=100)
-    return question, mode, k, search, gr.HTML(padding=False)
+    passages = gr.HTML(padding=False)
+    places = gr.Radio([], label="Show in its document, below", visible=False)
+    asked, found = [index, question, mode, k, diverse], [passages, places]
+    gr.on([search.click, question.submit], page.search, asked, found, api_visibility="private")
+    return places
 
 
-def _deletion(
-    page: DocumentsPage, index: gr.Dropdown, document: gr.Dropdown, delete: gr.Button, shown: list[Any]
-) -> None:
-    """The question that the button asks, and its answers."""
+@dataclass(frozen=True)
+class _Question:
+    """What is asked before a document is deleted, and the buttons that answer."""
+
+    doomed: gr.State
+    group: gr.Group
+    text: gr.Textbox
+    yes: gr.Button
+    no: gr.Button
+
+    def wire(
+        self, page: DocumentsPage, index: gr.Dropdown, document: gr.Dropdown, delete: gr.Button, shown: list[Any]
+    ) -> None:
+        """Ask at a click, and do as the answer says."""
+        asked = [self.doomed, self.text, self.group]
+        delete.click(page.ask, [index, document], asked, api_visibility="private")
+        self.no.click(lambda: gr.update(visible=False), None, self.group, api_visibility="private")
+        deleted = self.yes.click(page.delete, [index, self.doomed], self.group, api_visibility="private")
+        deleted.success(page.view, [index], shown, show_progress="hidden", api_visibility="private")
+
+
+def _question() -> _Question:
     doomed = gr.State(None)
-    with gr.Group(visible=False) as asking:
-        question = gr.Textbox(show_label=False, interactive=False, container=False)
+    with gr.Group(visible=False) as group:
+        text = gr.Textbox(show_label=False, interactive=False, container=False)
         with gr.Row():
             yes = gr.Button("Yes, delete it", variant="stop", min_width=100)
             no = gr.Button("Keep it", min_width=100)
-    delete.click(page.ask, document, [doomed, question, asking], api_visibility="private")
-    no.click(lambda: gr.update(visible=False), None, asking, api_visibility="private")
-    deleted = yes.click(page.delete, [index, doomed], asking, api_visibility="private")
-    deleted.success(page.view, [index], shown, show_progress="hidden", api_visibility="private")
+    return _Question(doomed, group, text, yes, no)

@@ -5,8 +5,11 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from .marking import marks
+
 if TYPE_CHECKING:
-    from .index import Hit, Index
+    from .hits import Found, Hit
+    from .index import Index
     from .library import Adding
     from .snapshot import StoredDocument
 
@@ -16,6 +19,8 @@ STYLE = """<style>
   font-size: var(--text-sm); }
 .passage header b { color: var(--body-text-color); overflow-wrap: anywhere; }
 .passage p { white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; color: var(--body-text-color); }
+.passage mark { background: color-mix(in srgb, var(--primary-500) 25%, transparent); color: inherit;
+  border-radius: 3px; }
 .adding progress { width: 100%; height: 10px; accent-color: var(--primary-500); }
 .listing { max-height: 360px; overflow-y: auto; margin: 6px 0; }
 .listing div { display: flex; flex-wrap: wrap; gap: 0 14px; padding: 5px 0; font-size: var(--text-sm);
@@ -38,7 +43,7 @@ def state_text(index: "Index", documents: "Sequence[StoredDocument]") -> str:
     words = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
     return (
         f"**{_count(len(documents), 'document')}** · {_count(chunks, 'chunk')} · {words} on disk · "
-        f"{_count(index.changes, 'change')} so far · embedder `{index.embedder.identity}`"
+        f"{_count(index.changes, 'change')} so far · embedder `{index.embedder.identity}`, {_cut(index)}"
     )
 
 
@@ -82,15 +87,43 @@ def documents_html(documents: "Sequence[StoredDocument]", shown: Callable[[str],
     return _listing(body, len(documents))
 
 
-def hits_html(hits: "Sequence[Hit]", names: Sequence[str]) -> str:
-    """The passages, best first, each with where it stands and how near it is."""
-    if not hits:
+def _cut(index: "Index") -> str:
+    overlap = f", {index.chunking.overlap} of them repeated" if index.chunking.overlap else ""
+    return f"chunks of {index.chunking.size} tokens{overlap}"
+
+
+def found_html(found: "Found", question: str, shown: Callable[[str], str]) -> str:
+    """The passages, best first, each with where it stands, how each method scores it, and the question's words marked.
+
+    `shown` is what a name looks like to this visitor.
+    """
+    if not found.hits:
         return "<p>Nothing was found.</p>"
-    return "".join(
-        f'<article class="passage"><header><b>[{number}] {escape(name)}</b><span>{_place(hit)}</span>'
-        f"<span>cosine {hit.cosine:.3f}</span></header><p>{escape(hit.text)}</p></article>"
-        for number, (hit, name) in enumerate(zip(hits, names, strict=True), 1)
+    body = "".join(
+        f'<article class="passage"><header><b>[{number}] {escape(shown(hit.document))}</b><span>{_place(hit)}</span>'
+        f"<span>{_scores(hit)}</span>{_same(hit, shown)}</header><p>{_marked(hit.text, question)}</p></article>"
+        for number, hit in enumerate(found.hits, 1)
     )
+    read = f", {1000 * found.rerank_seconds:.0f} of them to rerank {found.read}" if found.read else ""
+    return f'<p role="status">{_count(len(found.hits), "passage")} in {1000 * found.seconds:.0f} ms{read}</p>{body}'
+
+
+def _scores(hit: "Hit") -> str:
+    scores = (("cosine", hit.cosine), ("BM25", hit.bm25), ("both", hit.fused), ("rerank", hit.rerank))
+    return " · ".join(f"{name} {score:.3f}" for name, score in scores if score is not None)
+
+
+def _same(hit: "Hit", shown: Callable[[str], str]) -> str:
+    return f"<span>the same in {escape(', '.join(map(shown, hit.same)))}</span>" if hit.same else ""
+
+
+def _marked(text: str, question: str) -> str:
+    """The text with the words of the question marked, all of it escaped."""
+    body, written = "", 0
+    for start, end in marks(text, question):
+        body += f"{escape(text[written:start])}<mark>{escape(text[start:end])}</mark>"
+        written = end
+    return body + escape(text[written:])
 
 
 def _count(number: int, noun: str) -> str:

@@ -41,5 +41,5 @@ def newlines(text: str) -> str:
 def _strict(data: bytes, codec: str) -> str | None:
     try:
         return data.decode(codec)
-    except (UnicodeDecodeError, LookupError):
+    except (UnicodeError, LookupError):  # some codecs raise the wider one, and some are for no text
         return None

@@ -177,6 +177,14 @@ class Snapshot:
         """Whether there are editions that are to be deleted."""
         return self._connection.execute("SELECT 1 FROM editions WHERE state = 'dropped'").fetchone() is not None
 
+    def chunks_of(self, name: str) -> list[StoredChunk]:
+        """The chunks of a document in order; none if there is no document of that name."""
+        rows = self._connection.execute(
+            "SELECT id FROM chunks JOIN names USING (document) WHERE edition = ? AND name = ? ORDER BY first, id",
+            (self.edition.id, name),
+        )
+        return self.chunks([row[0] for row in rows])
+
     def digest(self) -> str:
         """Hash of what is held: names, contents and embedder; equal for two indexes built from the same files."""
         rows = self._connection.execute(

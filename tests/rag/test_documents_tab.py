@@ -9,10 +9,10 @@ import gradio as gr
 import pytest
 
 from rag.documents_tab import DocumentsPage
-from rag.documents_view import LISTED, adding_html, hits_html
+from rag.documents_view import LISTED, adding_html, found_html
 from rag.embedder import Embedder
 from rag.errors import InputError
-from rag.index import Hit
+from rag.hits import Found, Hit
 from rag.library import Adding, Library
 
 from .conftest import HOURS
@@ -63,11 +63,15 @@ def test_search_refuses_what_is_no_question(page: DocumentsPage, question: Any, 
 
 
 def test_words_of_documents_are_never_markup(page: DocumentsPage) -> None:
-    found = page.search("shop", "stripes", "By words", 10**9)
+    found, places = page.search("shop", "stripes", "By words", 10**9)
+    assert len(places["choices"]) == 1
     assert EVIL not in found
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in found
-    hit = Hit(EVIL, 1, EVIL, 0.5, 0.5, 3, 0, 5, EVIL)
-    assert "<script" not in hits_html([hit], [EVIL])
+    assert "<mark>Stripes</mark>" in found
+    assert "BM25" in found
+    assert "1 passage in" in found
+    hit = Hit(EVIL, 1, EVIL, 0.5, 0.5, 3, 0, 5, EVIL, same=(EVIL,))
+    assert "<script" not in found_html(Found([hit], 0.1), f"alert {EVIL}", str)
     adding = Adding("shop", 1, [(EVIL, "failed", f"{EVIL} is bad")], error=EVIL)
     assert "<script" not in adding_html(adding)
 
@@ -82,11 +86,14 @@ def test_a_long_run_lists_failures_first_and_counts_the_rest() -> None:
 
 
 def test_asking_comes_before_deleting(page: DocumentsPage) -> None:
-    doomed, question, _ = page.ask("hours.md")
+    choices = page.view("shop")[5]["choices"]
+    doomed, question, _ = page.ask("shop", dict(choices)["hours.md"])
     assert doomed == "hours.md"
     assert "hours.md" in question
     with pytest.raises(gr.Error, match="No document is chosen"):
-        page.ask(None)
+        page.ask("shop", None)
+    with pytest.raises(gr.Error, match="no longer"):
+        page.ask("shop", f"{'0' * 64} 0")
     with pytest.raises(gr.Error, match="holds no document"):
         page.delete("shop", "never.md")
 
@@ -114,9 +121,9 @@ def test_a_public_page_has_no_handler_that_changes_anything(tmp_path: Path) -> N
         )
         for editable in (True, False)
     }
-    assert {"create", "add", "delete", "search", "view"} <= wired[True]
-    assert {"search", "view"} <= wired[False]
-    assert not {"create", "add", "delete", "ask"} & wired[False]
+    assert {"create", "add", "delete", "search", "view", "open", "find", "preview"} <= wired[True]
+    assert {"search", "view", "open", "find"} <= wired[False]
+    assert not {"create", "add", "delete", "ask", "preview"} & wired[False]
 
 
 def test_a_public_page_does_not_tell_where_files_lie(page: DocumentsPage) -> None:
@@ -127,8 +134,9 @@ def test_a_public_page_does_not_tell_where_files_lie(page: DocumentsPage) -> Non
         ]
     )
     public = DocumentsPage(page.library, editable=False)
-    assert "/home/me" not in public.search("shop", "parking", "By words", 3)
-    listing = public.view("shop")[4]
+    assert "/home/me" not in str(public.search("shop", "parking", "By words", 3))
+    *_, listing, choices = public.view("shop")
+    assert "/home/me" not in str(choices)
     assert "plan.txt" in listing
     assert "the same as twin.txt" in listing
     assert "/home/me" not in listing
