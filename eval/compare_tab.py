@@ -9,9 +9,11 @@ from uuid import uuid4
 
 import gradio as gr
 
-from eval.compare_view import CHOICES, LETTERS, evidence, harmless, pane_labels, panes, said
+from eval.compare_view import CHOICES, LETTERS, evidence, pane_labels, panes, said
 from eval.comparison import Comparison, Setup, answer, make_vote, prepare
 from eval.errors import USER_ERRORS, InputError
+from eval.followup_tab import asked as asked_of
+from eval.followup_tab import followup_part, going_on
 from eval.limits import Limits
 from eval.votes import StoreError, Votes
 from eval.workbench import SAMPLES, Workbench
@@ -36,7 +38,7 @@ class Compare:
 
     def begin(self, question: str, *setup: Any) -> list[Any]:
         """Check the input, find the passages, and clear the panes."""
-        adapter, index, passages, temperature, max_tokens, seed, blind = setup
+        adapter, index, passages, temperature, max_tokens, seed, blind, floor, rewrite, conversation = setup
         try:
             chosen = Setup(
                 adapter=str(adapter or ""),
@@ -46,8 +48,10 @@ class Compare:
                 max_tokens=int(max_tokens),
                 seed=int(seed or 0),
                 blind=bool(blind),
+                floor=bool(floor),
+                rewrite=bool(rewrite),
             )
-            comparison = prepare(self.workbench, str(question or ""), chosen)
+            comparison = prepare(self.workbench, str(question or ""), chosen, conversation)
         except (*USER_ERRORS, TypeError, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from error
         labels = [gr.update(label=label, value=[]) for label in pane_labels(comparison, revealed=not comparison.blind)]
@@ -55,11 +59,13 @@ class Compare:
         return [
             comparison,
             *labels,
-            f"**{harmless(comparison.question)}**",
+            asked_of(comparison),
             "Waiting for a place…",
             "",
             *asking,
             *locked(),
+            None,  # the next question begins anew, unless it is asked as a follow-up
+            going_on(conversation),
         ]
 
     def stream(self, comparison: Comparison | None, request: gr.Request) -> Iterator[list[Any]]:
@@ -95,7 +101,7 @@ class Compare:
             rater = rater if re.fullmatch(r"[0-9a-f]{32}", rater or "") else uuid4().hex
             vote = make_vote(comparison, choice, rater, ACCEPTABLE.get(acceptable or ""))
             self.votes.append(vote)
-            comparison.voted = True
+            comparison.voted, comparison.choice = True, vote.choice
             self.votes.reveal(comparison.id)
         except (*USER_ERRORS, StoreError) as error:
             raise gr.Error(str(error), print_exception=False) from error
@@ -131,7 +137,7 @@ class Compare:
 
 def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
     """Lay the page out and wire it. `secret` keeps a rater's pseudonym readable across restarts."""
-    comparison = gr.State(None)
+    comparison, conversation = gr.State(None), gr.State(None)
     rater = gr.BrowserState("", storage_key="fourfold-rater", secret=secret)
     gr.Markdown(
         "# Fine-tune, retrieve, or both?\nAsk once, read four answers, pick the best. You learn which is which after."
@@ -145,6 +151,7 @@ def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
         ask = gr.Button("Ask", variant="primary", interactive=False, elem_id="ask", scale=1, min_width=90)
         stop = gr.Button("Stop", interactive=False, elem_id="stop", scale=1, min_width=90)
     examples(question)
+    earlier = gr.Markdown("", elem_id="earlier")
     setup, asked = settings(), gr.Markdown("", elem_id="asked")
     with gr.Row(elem_classes="panes"):
         shown = [pane(letter) for letter in LETTERS]
@@ -154,12 +161,13 @@ def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
         list(ACCEPTABLE), label="Would you accept the best answer as it is? (optional)", elem_id="acceptable"
     )
     sources = gr.HTML("", elem_id="sources")
+    followup_part(question, comparison, conversation, earlier, sources)
 
     begun = gr.on(
         [ask.click, question.submit],
         compare.begin,
-        [question, *setup],
-        [comparison, *shown, asked, status, sources, ask, stop, *buttons],
+        [question, *setup, conversation],
+        [comparison, *shown, asked, status, sources, ask, stop, *buttons, conversation, earlier],
         js=LEAVE_THE_BOX,
         show_progress_on=[status],
         concurrency_id="prepare",
@@ -236,6 +244,8 @@ def settings() -> list[gr.components.Component]:
             gr.Slider(16, 512, 128, step=16, label="Longest answer", info="In tokens"),
             gr.Number(0, label="Seed", precision=0, info="Same seed, same answers"),
             gr.Checkbox(True, label="Blind", info="Unblind votes are kept out of the results"),
+            gr.Checkbox(True, label="Say when not in the documents", info="Where their floor is calibrated"),
+            gr.Checkbox(False, label="Let the model reword follow-ups", info="For the search; else joined"),
         ]
 
 

@@ -67,6 +67,8 @@ class Comparison:
     """What supports the answers; not for the page before the vote."""
     finished_at: float = 0.0
     voted: bool = False
+    choice: str = ""
+    """The variant that the vote named, or one of `NO_WINNER`."""
     stop: threading.Event = field(default_factory=threading.Event)
 
     def shown(self) -> "list[Answer | None]":

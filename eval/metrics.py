@@ -52,7 +52,7 @@ METRICS: Mapping[str, Metric] = {
 _WORDS = re.compile(r"[^\W_]+")
 _REFUSALS = re.compile(
     r"\b(?:documents?|passages?|text|context|sources?)\b.{0,30}\b(?:do(?:es)?|did|is|are)(?: not|n't) "
-    r"(?:\w+ )?(?:say|state|mention|contain|provide|specify|include|tell|answer|give|cover|known)"
+    r"(?:\w+ ){0,2}(?:say|state|mention|contain|provide|specify|include|tell|answer|give|cover|known)"
     r"|\bnot (?:\w+ )?(?:stated|mentioned|specified|found|given|covered|answered|provided) in the\b"
     r"|\bI(?: do(?: not|n't)| am not able to| cannot| can't|'m (?:not able|unable) to| am unable to) "
     r"(?:know|have (?:any |enough |that |the )?information|answer|find|help with that)"

@@ -91,4 +91,5 @@ def _question_of(written: str) -> str:
 def _is_sound(written: str, question: str, earlier: Sequence[Message]) -> bool:
     said = stems(" ".join(message["content"] for message in earlier))
     kept, now = stems(question), stems(written)
-    return kept < now <= kept | said and len(written) <= len(question) + _LONGER and not leans(written)
+    asks = written.endswith("?") or not question.rstrip().endswith("?")  # small models answer instead
+    return asks and kept < now <= kept | said and len(written) <= len(question) + _LONGER and not leans(written)

@@ -59,7 +59,10 @@ def test_a_forged_choice_is_refused(compare: Compare, loaded: Workbench, choice:
     assert compare.votes.votes() == []
 
 
-@pytest.mark.parametrize("setup", [["samples", "samples", None, 0, 12, 0, True], ["", "", 3, 0, 12, 0, True]])
+@pytest.mark.parametrize(
+    "setup",
+    [["samples", "samples", None, 0, 12, 0, True, True, False, None], ["", "", 3, 0, 12, 0, True, True, False, None]],
+)
 def test_forged_settings_are_an_error_in_words(compare: Compare, setup: list[Any]) -> None:
     with pytest.raises(gr.Error):
         compare.begin(QUESTION, *setup)

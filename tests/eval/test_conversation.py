@@ -8,6 +8,7 @@ import pytest
 from eval.comparison import Comparison, answer, make_vote, prepare
 from eval.conversation import BUDGET, Conversation, follow
 from eval.errors import InputError
+from eval.metrics import refuses
 from eval.variants import IDS
 from eval.vote import check, from_json, to_json
 from eval.workbench import Workbench
@@ -106,6 +107,7 @@ def test_below_the_floor_the_variants_with_documents_say_so(loaded: Workbench) -
         assert comparison.answers[variant].finished == "refused"
         assert comparison.answers[variant].tokens == 0
     assert all(comparison.answers[variant].finished != "refused" for variant in ("base", "tuned"))
+    assert refuses(REFUSAL), "the figures must know the program's own refusal"
     assert ("rag", "combined") in comparison.identical
     assert comparison.proofs == {"rag": [], "combined": []}
     vote = make_vote(comparison, "tie", "ab" * 16, None)

@@ -58,6 +58,12 @@ def test_an_unsound_rewriting_is_not_taken(written: str) -> None:
     assert by(written) == Searched("What does the Loamer measure? How long does it ring?", JOINED)
 
 
+def test_a_model_that_answers_is_not_searched_by() -> None:
+    """The default model answered "And then?" in words of the conversation alone."""
+    searched = self_contained("And then?", EARLIER, lambda messages: "The Loamer measures the soil.")
+    assert searched.how == JOINED
+
+
 def test_a_chain_of_follow_ups_keeps_its_subject() -> None:
     chain = [*EARLIER, {"role": "user", "content": "Does it ring?"}, {"role": "assistant", "content": "Yes."}]
     chain += [{"role": "user", "content": "For how long?"}, {"role": "assistant", "content": "Six seconds."}]
