@@ -31,7 +31,7 @@ class FloorPart:
             lines = floor_in_words(read_floor(index), index.generation)
         except InputError:  # the page says so above
             return ""
-        return "```\n" + "\n".join(lines) + "\n```"
+        return "\n".join(f"- {line}" for line in lines)
 
     def calibrate(self, name: Any, answerable: Any, foreign: Any) -> str:
         """Choose the floor from the questions of files, or from made ones and the general list."""
