@@ -6,11 +6,13 @@ import sys
 
 from eval import (
     benchmark_commands,
+    chart_commands,
     export_commands,
     form_commands,
     mirror_commands,
     rank_commands,
     rater_commands,
+    simulate_commands,
     verdict_commands,
 )
 from eval.errors import USER_ERRORS
@@ -18,6 +20,8 @@ from eval.errors import USER_ERRORS
 EXAMPLES = """examples:
   python -m eval rank
   python -m eval rank votes.csv --json
+  python -m eval charts charts/
+  python -m eval simulate --votes 20 100
   python -m eval benchmark data/samples/rows.jsonl --adapter samples --index samples
   python -m eval verdict --benchmark samples-samples --report verdict.html
   python -m eval export --format json votes.json
@@ -27,6 +31,8 @@ EXAMPLES = """examples:
 """
 MODULES = (
     rank_commands,
+    chart_commands,
+    simulate_commands,
     benchmark_commands,
     verdict_commands,
     export_commands,

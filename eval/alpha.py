@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from eval.bradley_terry import Floats
+from eval.choices import Floats
 
 Rating = tuple[str, str, Any]
 """Unit, rater, value. A rater's later values of a unit are not counted."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from eval.errors import InputError
 
 if TYPE_CHECKING:
+    from eval.ballot import Ballot
     from eval.votes import Vote, Votes
 
 REPO = Path(__file__).resolve().parent.parent
@@ -41,6 +42,12 @@ def read_votes() -> "list[Vote]":
     """The votes of the app's own log that count."""
     with vote_log() as log:
         return log.votes()
+
+
+def read_ballots() -> "list[Ballot]":
+    """What the statistics read of the votes that count."""
+    with vote_log() as log:
+        return log.ballots()
 
 
 def command(

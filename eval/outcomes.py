@@ -1,20 +1,33 @@
-"""Votes -> what was judged: how many of each kind, who beat whom, and how often each variant was picked.
+"""Votes -> what was judged: how many of each kind, what was chosen from what, how often each variant was picked.
 
-Only blind votes of people are evidence about quality; open ones and those of judges are counted apart. A pick of one
-out of four is three wins, a tie is a tie of every pair, a ranking says of every pair who beat whom, and variants that
-gave the same text are not compared with each other.
+Only blind votes of people are evidence about quality; open ones and those of judges are counted apart. Variants that
+gave the same text are not compared with each other: each of them stands for the text in turn.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import product
+from math import log1p
 from statistics import NormalDist
+from typing import Any, TypeVar
 
 import numpy as np
 
-from eval.bradley_terry import Floats, Integers
+from eval.ballot import Ballot, Style, style
+from eval.choices import Choices, Floats, Integers
 from eval.variants import IDS
 from eval.vote import NO_WINNER, Vote, is_evidence
+
+Voted = Vote | Ballot
+AnyVote = TypeVar("AnyVote", Vote, Ballot, Voted)
+
+PROPERTIES: dict[str, Callable[[Style], float]] = {
+    "length": lambda looks: log1p(looks.characters),
+    "format": lambda looks: log1p(looks.headings + looks.items + looks.bold),
+}
+"""Properties of an answer that a strength can be adjusted for, in logs: twice as long is a step of the same size for
+short and for long answers."""
 
 
 @dataclass(frozen=True)
@@ -37,23 +50,6 @@ class Tally:
         return self.decided + self.tie + self.all_good + self.all_bad + self.skip
 
 
-@dataclass(frozen=True, eq=False)
-class Pairs:
-    """Pair outcomes; `left`, `right` (n,) index `names`, `score` (n,) is what the left one got: 1, ½ or 0."""
-
-    names: tuple[str, ...]
-    left: Integers
-    right: Integers
-    score: Floats
-    cluster: Integers
-    """(n,) Outcomes with the same number are not independent: same question or prompt, or else same vote."""
-    vote: Integers
-    """(n,) Which vote the outcome comes from."""
-    clustered_by: str
-    dropped: int = 0
-    """Rows that compared a name with itself."""
-
-
 @dataclass(frozen=True)
 class WinRate:
     """Share of the blind votes that showed a variant which it won; a tie or a shared text splits the win."""
@@ -68,60 +64,131 @@ class WinRate:
     high: float
 
 
-def tally(votes: Iterable[Vote]) -> Tally:
+def tally(votes: Iterable[Voted]) -> Tally:
     """Count the votes by kind."""
     counts = dict.fromkeys(("decided", *NO_WINNER, "open", "judge"), 0)
-    for vote in votes:
-        if vote.rater_kind == "judge":
-            counts["judge"] += 1
-        elif not vote.blind:
-            counts["open"] += 1
+    for (kind, blind, choice), number in Counter((v.rater_kind, v.blind, v.choice) for v in votes).items():
+        if kind == "judge":
+            counts["judge"] += number
+        elif not blind:
+            counts["open"] += number
         else:
-            counts[vote.choice if vote.choice in NO_WINNER else "decided"] += 1
+            counts[choice if choice in NO_WINNER else "decided"] += number
     return Tally(**counts)
 
 
-def pair_outcomes(votes: Iterable[Vote]) -> Pairs:
-    """Outcomes of the blind votes over all four variants, clustered by question; all bad and skip give none."""
-    index = {name: number for number, name in enumerate(IDS)}
-    questions: dict[str, int] = {}
-    rows = []
-    for number, vote in enumerate(votes):
-        winners = winning(vote)
-        if not is_evidence(vote) or not winners:
-            continue
-        place = {name: number for number, group in enumerate(vote.ranking) for name in group}
-        place = place or {name: int(name not in winners) for name in vote.order}
-        cluster = questions.setdefault(normalised(vote.question), len(questions))
-        for left, right in combinations(vote.order, 2):
-            told = vote.ranking or winners & {left, right}
-            if told and not _same_text(vote, left, right):
-                score = (1 + (place[left] < place[right]) - (place[left] > place[right])) / 2
-                rows.append((index[left], index[right], score, cluster, number))
-    return make_pairs(IDS, rows, "question")
+def telling(votes: Iterable[AnyVote], kind: str = "person") -> list[AnyVote]:
+    """The blind votes of raters of `kind` that call an answer best, or several."""
+    return [v for v in votes if v.blind and v.rater_kind == kind and v.choice not in ("all_bad", "skip")]
 
 
-def make_pairs(names: Sequence[str], rows: Sequence[tuple[int, int, float, int, int]], clustered_by: str) -> Pairs:
-    """Pairs from rows of (left, right, score, cluster, vote); self-pairs are dropped and counted.
+def choices_of(votes: Iterable[Voted], adjust: Sequence[str] = (), kind: str = "person") -> Choices:
+    """What the telling votes of raters of `kind` chose among the four variants, one after the other.
 
-    A self-pair carries no information, yet one of them moved the published ratings of another arena, whose design
-    matrix took it for a win.
+    `adjust` names properties of the answers to carry along, of `PROPERTIES`.
     """
-    table = np.array([row for row in rows if row[0] != row[1]], dtype=np.float64).reshape(-1, 5)
-    left, right, cluster, vote = (table[:, column].astype(np.int64) for column in (0, 1, 3, 4))
-    return Pairs(tuple(names), left, right, table[:, 2], cluster, vote, clustered_by, len(rows) - len(table))
+    counted = telling(votes, kind)
+    numbers: dict[tuple[Any, ...], int] = {}
+    patterns = [numbers.setdefault(_pattern_key(vote), len(numbers)) for vote in counted]
+    rows = [_pattern(vote) for vote in _first_of_each(counted, patterns)]
+    start = np.cumsum([0, *(len(made) for made in rows)])
+    kind_of = np.array(patterns, dtype=np.int64)
+    made = np.diff(start)[kind_of]
+    vote = np.repeat(np.arange(len(counted)), made)
+    row = np.repeat(start[kind_of], made) + np.arange(len(vote)) - np.repeat(np.cumsum(made) - made, made)
+    flat = [line for made in rows for line in made]
+    slots = len(IDS)
+    items = np.array([line[0] for line in flat], dtype=np.int64).reshape(-1, slots)[row]
+    return Choices(
+        names=IDS,
+        items=items,
+        chosen=np.array([line[1] for line in flat], dtype=bool).reshape(-1, slots)[row],
+        ranked=np.array([line[2] for line in flat], dtype=bool)[row],
+        weight=np.array([line[3] for line in flat], dtype=np.float64)[row],
+        vote=vote,
+        clusters=(
+            ("question", questions([vote.question for vote in counted])[vote]),
+            ("rater", numbered(vote.rater for vote in counted)[vote]),
+        ),
+        covariates=tuple((name, _standard(name, counted, items, vote)) for name in adjust),
+    )
 
 
-def win_rates(votes: Sequence[Vote], level: float = 0.95) -> tuple[WinRate, ...]:
+def questions(texts: Sequence[str]) -> Integers:
+    """A number for each question (n,); those that differ only in case and spacing are alike."""
+    different = list(dict.fromkeys(texts))
+    number = dict(zip(different, numbered(map(normalised, different)).tolist(), strict=True))
+    return np.array([number[text] for text in texts], dtype=np.int64)
+
+
+def _pattern_key(vote: Voted) -> tuple[Any, ...]:
+    return vote.order, vote.choice, vote.ranking, vote.identical
+
+
+def _first_of_each(votes: Sequence[Voted], patterns: Sequence[int]) -> list[Voted]:
+    first: dict[int, Voted] = {}
+    for vote, pattern in zip(votes, patterns, strict=True):
+        first.setdefault(pattern, vote)
+    return list(first.values())
+
+
+def _pattern(vote: Voted) -> list[tuple[list[int], list[bool], bool, float]]:
+    """The choices that a vote makes: items and chosen by slot, whether part of a ranking, and the weight."""
+    rows = []
+    left = set(vote.order)
+    for group in vote.ranking or (tuple(winning(vote)),):
+        alike = [tuple(name for name in same if name in left) for same in vote.identical]
+        alike = [same for same in alike if same] + [(name,) for name in left if not any(name in s for s in alike)]
+        stand_ins = [offered for offered in product(*alike) if set(offered) & set(group)]
+        for offered in stand_ins if len(alike) > 1 else ():
+            shown = [name if name in offered else None for name in vote.order] + [None] * (len(IDS) - len(vote.order))
+            items = [-1 if name is None else IDS.index(name) for name in shown]
+            rows.append((items, [name in group for name in shown], bool(vote.ranking), 1 / len(stand_ins)))
+        left -= set(group)
+    return rows
+
+
+def numbered(keys: Iterable[str]) -> Integers:
+    """A number for each key (n,), equal keys alike."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def _standard(name: str, votes: Sequence[Voted], items: Integers, vote: Integers) -> Floats:
+    """(n, slots) The property in standard deviations from its mean, so that a prior weighs on all of them alike."""
+    values = np.zeros((len(votes), len(IDS)))
+    for number, ballot in enumerate(votes):
+        for slot, variant in enumerate(ballot.order):
+            values[number, slot] = PROPERTIES[name](_style(ballot, variant))
+    chosen = values[vote]
+    offered = chosen[items >= 0]
+    spread = offered.std() if len(offered) else 0.0
+    return np.asarray((chosen - (offered.mean() if len(offered) else 0.0)) / (spread or 1.0))
+
+
+def _style(vote: Voted, variant: str) -> Style:
+    return vote.style[variant] if isinstance(vote, Ballot) else style(vote.answers[variant])
+
+
+def win_rates(votes: Sequence[Voted], level: float = 0.95) -> tuple[WinRate, ...]:
     """One rate for each variant with its Wilson (1927) score interval, votes taken as independent."""
     judged = [vote for vote in votes if is_evidence(vote) and vote.choice != "skip"]
-    rates = []
-    for name in IDS:
-        shown = [winning(vote) for vote in judged if name in vote.order]
-        wins = sum(1 / len(winners) for winners in shown if name in winners)
-        low, high = wilson(wins, len(shown), level)
-        rates.append(WinRate(name, wins, len(shown), wins / len(shown) if shown else None, low, high))
-    return tuple(rates)
+    keys = [_pattern_key(vote) for vote in judged]
+    example = dict(zip(keys, judged, strict=True))
+    shown, wins = dict.fromkeys(IDS, 0), dict.fromkeys(IDS, 0.0)
+    for key, number in Counter(keys).items():
+        winners = winning(example[key])
+        for name in example[key].order:
+            shown[name] += number
+        for name in winners:
+            wins[name] += number / len(winners)
+    return tuple(
+        WinRate(
+            name, wins[name], shown[name], wins[name] / shown[name] if shown[name] else None,
+            *wilson(wins[name], shown[name], level),
+        )
+        for name in IDS
+    )  # fmt: skip
 
 
 def wilson(wins: float, votes: int, level: float) -> tuple[float, float]:
@@ -135,7 +202,7 @@ def wilson(wins: float, votes: int, level: float) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def winning(vote: Vote) -> frozenset[str]:
+def winning(vote: Voted) -> frozenset[str]:
     """The variants that the vote calls best: those with the chosen text or the first place, all of a tie and of all
     good, none of all bad and skip."""
     if vote.choice in ("all_bad", "skip"):
@@ -152,5 +219,5 @@ def normalised(question: str) -> str:
     return " ".join(question.casefold().split())
 
 
-def _same_text(vote: Vote, one: str, other: str) -> bool:
+def _same_text(vote: Voted, one: str, other: str) -> bool:
     return any(one in group and other in group for group in vote.identical)

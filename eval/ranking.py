@@ -1,30 +1,30 @@
-"""Pair outcomes -> strengths, contrasts and the three factorial effects, each with an interval. No files, no pages."""
+"""Choices -> strengths, contrasts and the three factorial effects, each with intervals. No files, no pages."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from itertools import combinations
-from math import erfc, isfinite, sqrt
-from statistics import NormalDist
+from itertools import combinations, permutations
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from eval.bradley_terry import Floats, Integers, covariance, fit
+from eval.choice_model import Table, fit, lay_out, mean_log_loss
+from eval.choices import Choices, Floats, Integers, count_of
+from eval.degenerate import warnings
 from eval.errors import InputError
-from eval.outcomes import Pairs, pair_outcomes
-from eval.variants import IDS, VARIANTS
-from eval.vote import Vote
+from eval.estimate import Difference, Uncertain, judged, uncertain
+from eval.factorial import EFFECTS, interaction_of_win_rates
+from eval.outcomes import Voted, choices_of
+from eval.rao_kupper import lay_out_pairs
+from eval.sandwich import Spread, spread
+from eval.variants import IDS
 
 PROVISIONAL_BELOW = 10
 """With fewer votes a result is shown as provisional."""
-
-EFFECTS = {
-    "tuning": tuple((1 if variant.tuned else -1) / 2 for variant in VARIANTS),
-    "retrieval": tuple((1 if variant.documents else -1) / 2 for variant in VARIANTS),
-    "interaction": tuple(1 if variant.tuned == variant.documents else -1 for variant in VARIANTS),
-}
-"""Weights on the log strengths, in the order of `IDS`. Tuning: the mean of what the adapter adds without and with
-documents; retrieval likewise; interaction: what tuning adds with documents minus what it adds without."""
+TIE_POLICIES = ("davidson", "half", "drop", "rao-kupper")
+DRAWS = 20_000
+"""For the chance to be best, which they give to within 0.4 %; fewer where there are many names."""
+MOST_DRAWN = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -32,26 +32,31 @@ class Settings:
     """What the result depends on beside the votes; every result carries it."""
 
     prior: float = 0.5
-    """Ridge on the log strengths, the inverse of a normal prior's variance; 0 is maximum likelihood."""
-    tie_policy: str = "half"
-    """`half`: a tie is half a win for each side. `drop`: ties are left out."""
+    """Ridge on every parameter, the inverse of a normal prior's variance; 0 is maximum likelihood."""
+    tie_policy: str = "davidson"
+    """`davidson`: how often ties come is a parameter, and a tie speaks for equal strength. `half`: a tie is half a win
+    for each side. `drop`: ties are left out. `rao-kupper`: another model of ties, for pairs."""
     level: float = 0.95
     """Of every interval."""
     small_sample: bool = True
-    """Correct the clustered standard errors for few clusters (Morel, Bokossa and Neerchal 2003)."""
+    """Correct the clustered standard errors, and take quantiles of t, for few clusters."""
+    position: bool = False
+    """Estimate what each place on the screen adds; the order is random, so that strengths are right without it too."""
+    adjust: tuple[str, ...] = ()
+    """Properties of the answers at equal values of which strengths compare: `length`, `format`, a table's columns."""
 
     def __post_init__(self) -> None:
         if not (isfinite(self.prior) and self.prior >= 0):
             raise InputError(f"The prior {self.prior} is not a number from 0; the default is 0.5.")
-        if self.tie_policy not in ("half", "drop"):
-            raise InputError(f"The tie policy {self.tie_policy!r} is unknown; give half or drop.")
+        if self.tie_policy not in TIE_POLICIES:
+            raise InputError(f"The tie policy {self.tie_policy!r} is unknown; give half, {', '.join(TIE_POLICIES)}.")
         if not 0 < self.level < 1:
             raise InputError(f"The level {self.level} is not between 0 and 1; the default is 0.95.")
 
 
 @dataclass(frozen=True)
 class Strength:
-    """One name's log strength in nats; those of all names have mean zero. The counts are of pair outcomes."""
+    """One name's log strength in nats; those of all names have mean zero. The counts are of pairs in choices."""
 
     name: str
     log_strength: float
@@ -61,11 +66,13 @@ class Strength:
     wins: int
     losses: int
     ties: int
+    p_best: float
+    """The chance that it is the strongest of all."""
 
 
-@dataclass(frozen=True)
-class Contrast:
-    """Log strength of `left` minus that of `right`, with the Wald test of no difference."""
+@dataclass(frozen=True, kw_only=True)
+class Contrast(Difference):
+    """Log strength of `left` minus that of `right`, with the test of no difference."""
 
     left: str
     right: str
@@ -76,9 +83,21 @@ class Contrast:
     p: float
 
 
-@dataclass(frozen=True)
-class Effect:
+@dataclass(frozen=True, kw_only=True)
+class Effect(Difference):
     """A linear contrast of the four log strengths, in nats: 0.1 is a chance of 52.5 % to win a pair."""
+
+    name: str
+    value: float
+    se: float
+    low: float
+    high: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Term:
+    """What a place on the screen, a property of the answer or a kind of tie adds to the log strength."""
 
     name: str
     value: float
@@ -94,18 +113,26 @@ class Ranking:
 
     settings: Settings
     votes: int
-    """Votes that gave an outcome."""
+    """Votes that gave a choice."""
     outcomes: int
+    """Choices: one of a pick, several of a ranking."""
     clusters: int
+    """Of the first way of clustering."""
     clustered_by: str
+    raters: int
+    """By whom errors are clustered too where they are several; 0 where unknown."""
     dropped: int
     """Self-pairs, which say nothing."""
+    log_loss: float | None
+    """Mean negative log-likelihood of a choice, in nats."""
     provisional: bool
+    warnings: tuple[str, ...]
     strengths: tuple[Strength, ...]
     """Strongest first."""
     contrasts: tuple[Contrast, ...]
     effects: tuple[Effect, ...]
     """Tuning, retrieval and interaction; empty unless the names are the four variants."""
+    terms: tuple[Term, ...]
 
     def to_json(self) -> dict[str, Any]:
         """As JSON types, with the settings beside the results."""
@@ -113,81 +140,174 @@ class Ranking:
         return {**record.pop("settings"), **record}
 
 
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The model with its estimates, from which every figure is read."""
+
+    distinct: Choices
+    table: Table
+    parameters: Floats
+    spread: Spread
+    settings: Settings
+
+    def read(self, weights: Floats) -> Uncertain:
+        """The contrast `weights` of the strengths (names,)."""
+        padded = np.concatenate([weights, np.zeros(self.table.size - len(weights))])
+        return uncertain(padded, self.parameters, self.spread, self.settings.level, self.settings.prior)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.distinct.names
+
+    @property
+    def strengths(self) -> Floats:
+        """(names,)"""
+        return self.parameters[: len(self.names)]
+
+
 DEFAULT = Settings()
 
 
-def rank_votes(votes: Iterable[Vote], settings: Settings = DEFAULT) -> Ranking:
-    """The ranking of the four variants by the blind votes."""
-    return rank(pair_outcomes(votes), settings)
+def rank_votes(votes: Iterable[Voted], settings: Settings = DEFAULT, kind: str = "person") -> Ranking:
+    """The ranking of the four variants by the blind votes of raters of `kind`."""
+    return rank(choices_of(votes, settings.adjust, kind), settings)
 
 
-def rank(pairs: Pairs, settings: Settings = DEFAULT) -> Ranking:
-    """Fit Bradley-Terry and read off strengths, contrasts and effects.
+def rank(choices: Choices, settings: Settings = DEFAULT) -> Ranking:
+    """Fit the model and read off strengths, contrasts and effects.
 
-    Raises `InputError` where the prior is 0 and the outcomes have no finite fit.
+    Raises `InputError` where the prior is 0 and the choices have no finite fit.
     """
-    kept = pairs.score != 0.5 if settings.tie_policy == "drop" else np.ones(len(pairs.score), dtype=bool)
-    left, right, score, cluster = (array[kept] for array in (pairs.left, pairs.right, pairs.score, pairs.cluster))
-    strengths: tuple[Strength, ...] = ()
-    contrasts: tuple[Contrast, ...] = ()
-    effects: tuple[Effect, ...] = ()
-    if pairs.names:
-        theta = fit(left, right, score, len(pairs.names), settings.prior)
-        spread = covariance(theta, left, right, score, cluster, settings.prior, settings.small_sample)
-        strengths = _strengths(pairs.names, theta, spread, _record(left, right, score, len(theta)), settings.level)
-        contrasts = _contrasts(pairs.names, theta, spread, settings.level)
-        if pairs.names == IDS:
-            effects = tuple(
-                Effect(name, *_estimate(np.array(weights), theta, spread, settings.level))
-                for name, weights in EFFECTS.items()
-            )
-    votes = len(np.unique(pairs.vote[kept]))
+    kept = counted(choices, settings)
+    found = fit_choices(kept, settings)
+    record = _record(found.distinct)
+    votes = count_of(kept.vote)
+    clusters = [(name, count_of(number)) for name, number in kept.clusters] or [("vote", votes)]
     return Ranking(
         settings=settings,
         votes=votes,
-        outcomes=len(score),
-        clusters=len(np.unique(cluster)),
-        clustered_by=pairs.clustered_by,
-        dropped=pairs.dropped,
+        outcomes=len(kept),
+        clusters=clusters[0][1],
+        clustered_by=clusters[0][0],
+        raters=dict(clusters).get("rater", 0),
+        dropped=kept.dropped,
+        log_loss=mean_log_loss(found.table, found.parameters) if len(kept) else None,
         provisional=votes < PROVISIONAL_BELOW,
-        strengths=strengths,
-        contrasts=contrasts,
-        effects=effects,
+        warnings=warnings(found.distinct, record, votes, dict(clusters)),
+        strengths=_strengths(found, record),
+        contrasts=_contrasts(found, votes),
+        effects=_effects(found, votes) if found.names == IDS else (),
+        terms=_terms(found),
     )
 
 
-def _record(left: Integers, right: Integers, score: Floats, players: int) -> Integers:
-    """Wins, losses and ties (players, 3) of each player."""
-    mine, score = np.concatenate([left, right]), np.concatenate([score, 1 - score])
-    return np.stack([np.bincount(mine[score == value], minlength=players) for value in (1, 0, 0.5)], axis=1)
+def differences(choices: Choices, settings: Settings = DEFAULT) -> tuple[tuple[Contrast, ...], tuple[Effect, ...]]:
+    """Only the contrasts and effects of `rank`."""
+    kept = counted(choices, settings)
+    found, votes = fit_choices(kept, settings), count_of(kept.vote)
+    return _contrasts(found, votes), _effects(found, votes) if found.names == IDS else ()
 
 
-def _strengths(
-    names: tuple[str, ...], theta: Floats, spread: Floats, record: Integers, level: float
-) -> tuple[Strength, ...]:
+def counted(choices: Choices, settings: Settings) -> Choices:
+    """The choices that the settings take as evidence."""
+    return choices.without_ties() if settings.tie_policy == "drop" else choices
+
+
+def fit_choices(choices: Choices, settings: Settings) -> Fitted:
+    """The fitted model with its covariance, clustered by the choices' first cluster and, if several, raters."""
+    distinct, row = choices.distinct()
+    if settings.tie_policy == "rao-kupper":
+        table = lay_out_pairs(distinct)
+    else:
+        table = lay_out(distinct, "half" if settings.tie_policy == "half" else "davidson", settings.position)
+    parameters = fit(table, settings.prior)
+    clusters = [number for _, number in choices.clusters] or [choices.vote]
+    if len(clusters) > 1 and (clusters[1] == clusters[1][:1]).all():
+        clusters = clusters[:1]  # a single rater says nothing about how raters differ
+    found = spread(table, parameters, row, choices.weight, clusters, settings.prior, settings.small_sample)
+    return Fitted(distinct, table, parameters, found, settings)
+
+
+def chance_of_best(found: Fitted) -> Floats:
+    """(names,) The chance that each is the strongest, from draws of the estimates' distribution."""
+    size = len(found.names)
+    if not size:
+        return np.zeros(0)
+    half = max(1, min(DRAWS, MOST_DRAWN // max(size, 1)) // 2)
+    random = np.random.default_rng(0)
+    values, vectors = np.linalg.eigh(found.spread.covariance[:size, :size])
+    normal = random.standard_normal((half, size))
+    noise = (np.concatenate([normal, -normal]) * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    if found.spread.clusters[0]:
+        degrees = max(found.spread.clusters[0] - 1, 1)
+        noise *= np.sqrt(degrees / random.chisquare(degrees, len(noise)))[:, None]
+    best = np.argmax(found.strengths + noise, axis=1)
+    return np.asarray(np.bincount(best, minlength=size) / len(noise))
+
+
+def _record(distinct: Choices) -> Integers:
+    """Wins, losses and ties (names, 3) of each name against each other one that was offered with it."""
+    names, slots = len(distinct.names), distinct.items.shape[1]
+    record = np.zeros((names, 3))
+    for one, other in permutations(range(slots), 2):
+        both = (distinct.items[:, one] >= 0) & (distinct.items[:, other] >= 0)
+        mine, theirs = distinct.chosen[both, one], distinct.chosen[both, other]
+        for column, kind in enumerate((mine & ~theirs, theirs & ~mine, mine & theirs)):
+            record[:, column] += np.bincount(distinct.items[both, one], distinct.weight[both] * kind, names)
+    return np.rint(record).astype(np.int64)
+
+
+def _strengths(found: Fitted, record: Integers) -> tuple[Strength, ...]:
+    chance = chance_of_best(found)
     rows = []
-    for number in _strongest_first(theta):
-        value, se, low, high, _ = _estimate(np.eye(len(theta))[number], theta, spread, level)
+    for number in _strongest_first(found.strengths):
+        weights = np.full(len(found.names), -1.0 / len(found.names))
+        weights[number] += 1.0
+        row = found.read(weights)
         wins, losses, ties = (int(count) for count in record[number])
-        rows.append(Strength(names[number], value, se, low, high, wins, losses, ties))
+        name, best = found.names[number], float(chance[number])
+        rows.append(Strength(name, row.value, row.se, row.low, row.high, wins, losses, ties, best))
     return tuple(rows)
 
 
-def _contrasts(names: tuple[str, ...], theta: Floats, spread: Floats, level: float) -> tuple[Contrast, ...]:
-    unit = np.eye(len(theta))
-    order = _strongest_first(theta)
+def _contrasts(found: Fitted, votes: int) -> tuple[Contrast, ...]:
+    unit = np.eye(len(found.names))
+    pairs = list(combinations(_strongest_first(found.strengths), 2))
+    family = [found.read(unit[one] - unit[other]) for one, other in pairs]
     return tuple(
-        Contrast(names[one], names[other], *_estimate(unit[one] - unit[other], theta, spread, level))
-        for one, other in combinations(order, 2)
+        Contrast(
+            left=found.names[one],
+            right=found.names[other],
+            difference=row.value,
+            **{name: getattr(row, name) for name in ("se", "low", "high", "p")},
+            **said,
+        )
+        for (one, other), row, said in zip(pairs, family, judged(family, votes, found.settings.level), strict=True)
     )
+
+
+def _effects(found: Fitted, votes: int) -> tuple[Effect, ...]:
+    family = [found.read(np.array(weights)) for weights in EFFECTS.values()]
+    said = judged(family, votes, found.settings.level)
+    rate, gradient = interaction_of_win_rates(found.strengths)
+    share = found.read(gradient)
+    half = (share.high - share.low) / 2
+    said[-1] |= {"win_rate": rate, "win_low": max(rate - half, -1.0), "win_high": min(rate + half, 1.0)}
+    return tuple(
+        Effect(name=name, **{key: getattr(row, key) for key in ("value", "se", "low", "high", "p")}, **more)
+        for name, row, more in zip(EFFECTS, family, said, strict=True)
+    )
+
+
+def _terms(found: Fitted) -> tuple[Term, ...]:
+    rows = []
+    for number, name in enumerate(found.table.terms):
+        weights = np.zeros(len(found.names) + number + 1)
+        weights[-1] = 1.0
+        row = found.read(weights)
+        rows.append(Term(name, row.value, row.se, row.low, row.high, row.p))
+    return tuple(rows)
 
 
 def _strongest_first(theta: Floats) -> Integers:
     return np.argsort(-theta.round(9), kind="stable")  # equal ones keep their order whatever the last bits say
-
-
-def _estimate(weights: Floats, theta: Floats, spread: Floats, level: float) -> tuple[float, float, float, float, float]:
-    """Value, standard error, interval and two-sided p of the linear contrast `weights` (players,)."""
-    value, se = float(weights @ theta), sqrt(float(weights @ spread @ weights))
-    half = NormalDist().inv_cdf((1 + level) / 2) * se
-    return value, se, value - half, value + half, erfc(abs(value) / se / sqrt(2))

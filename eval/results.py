@@ -1,78 +1,64 @@
-"""Votes -> what the results page says, as sentences and as HTML. Knows nothing of gradio; every text is escaped.
+"""Findings -> the body of the results page. Knows nothing of gradio."""
 
-The charts are tables whose middle column draws the interval, so that a reader of the screen and a screen reader get
-the same numbers, and the colours are the page's own, light or dark. The roles repeat what the elements mean, because
-the layout for a phone takes that meaning away.
-"""
-
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from html import escape
-from math import ceil
 
-from scipy.special import expit
+from eval.ballot import Ballot
+from eval.charts import chart, paragraphs, section
+from eval.figures import Figure, shown
+from eval.findings import EFFECT_WORDS, Findings, effect_sentence, find, position_sentence, summary, to_settle
+from eval.outcomes import Tally, tally
+from eval.ranking import PROVISIONAL_BELOW, Ranking
 
-from eval.outcomes import Tally, WinRate, tally, win_rates
-from eval.ranking import PROVISIONAL_BELOW, Effect, Ranking, rank_votes
-from eval.variants import VARIANTS
-from eval.vote import Vote, is_evidence
-
-WORDS = {variant.id: variant.words for variant in VARIANTS}
-
-EFFECT_WORDS = {
-    "tuning": ("Tuning", "the same question with the adapter against without it"),
-    "retrieval": ("Retrieval", "the same question with the documents against without them"),
-    "interaction": ("Together", "what tuning adds with documents, minus what it adds without"),
+WORDS = {
+    "rates": "Share of the blind votes won; a tie splits the win, all bad is won by nobody. The line marks 25 %, what"
+    " four equal variants would get.",
+    "strengths": "Log strengths with 95 % intervals (Plackett-Luce, ties by Davidson), errors clustered by question and"
+    " by rater. Of two variants that are 1.1 apart the stronger one wins three pairs in four.",
+    "matrix": "How often the row's variant wins a pair against the column's, ties apart, by the strengths above.",
+    "contrasts": "Strength of the first minus the second, with the interval for one look. What is settled has also"
+    " passed the test that holds however often one looks, corrected for all differences (Holm).",
+    "time": "Blind votes of people.",
+    "dimensions": "Mean points given on the rating form.",
+    "agreement": "Krippendorff's alpha: 1 is perfect agreement, 0 what chance gives; `python -m eval raters` says more",
+    "costs": "Medians over the votes. Quality and cost are shown side by side and not blended into one figure.",
 }
 
 
-@dataclass(frozen=True)
-class Bar:
-    """One line of a chart: a dot with its interval."""
-
-    name: str
-    note: str
-    value: float | None
-    low: float
-    high: float
-
-
-def report(votes: Sequence[Vote]) -> str:
-    """The body of the results page."""
+def report(votes: Sequence[Ballot], with_raters: bool = True) -> str:
+    """The body of the results page; without raters where visitors look."""
     counts = tally(votes)
-    if counts.blind == 0:
-        return _section("No blind votes yet", _paragraphs(nothing_yet(counts)), kind="summary")
-    ranking = rank_votes(votes)
-    rates = {rate.name: rate for rate in win_rates(votes)}
-    shares = [_share(rates[row.name]) for row in ranking.strengths]
-    strengths = [Bar(row.name, WORDS[row.name], row.log_strength, row.low, row.high) for row in ranking.strengths]
-    faint = " faint" if ranking.provisional else ""
-    return "".join(
-        (
-            _section("What the votes support", _paragraphs(summary(ranking)), kind="summary"),
-            _section("Votes", _counts(counts, votes)),
-            _section(
-                "How often each was picked",
-                "<p>Share of the blind votes won; a tie splits the win, all bad is won by nobody. "
-                "The line marks 25 %, what four equal variants would get.</p>"
-                + _chart("Win rates", "Variant", shares, (0.0, 1.0), 0.25, _percent),
-                kind="rates" + faint,
-            ),
-            _section(
-                "Strength",
-                "<p>Bradley-Terry log strengths with 95 % intervals, questions taken as clusters. "
-                "Of two variants that are 1.1 apart the stronger one wins three pairs in four.</p>"
-                + _chart("Log strengths", "Variant", strengths, _symmetric(strengths), 0.0, _signed),
-                kind="strengths" + faint,
-            ),
-            _section("What each ingredient adds", _effects(ranking.effects), kind="effects" + faint),
+    return body(find(votes, with_raters)) if counts.blind or counts.open or counts.judge else empty(counts)
+
+
+def body(found: Findings) -> str:
+    """The page of the findings."""
+    if not found.counts.blind:
+        return empty(found.counts) + _apart(found)
+    figures = {figure.id: figure for figure in found.figures}
+    faint = " faint" if found.ranking.provisional else ""
+    lines = [*summary(found.ranking), *found.ranking.warnings]
+    parts = [section("What the votes support", paragraphs(lines), kind="summary"), section("Votes", _counts(found))]
+    for name in ("rates", "strengths", "effects", "matrix", "contrasts"):
+        parts.append(_drawn(figures[name], _effects(found.ranking) if name == "effects" else "", name + faint))
+    parts += [_drawn(figures[name]) for name in ("time", "dimensions", "costs", "agreement") if name in figures]
+    groups = [figure for name, figure in figures.items() if name.startswith("by-")]
+    parts += [_folded(figure) for figure in groups]
+    if found.positions.p is not None:
+        parts.append(
+            _drawn(found.positions.figure, paragraphs([position_sentence(found.positions)]), "position" + faint)
         )
-    )
+    return "".join(parts) + _apart(found)
+
+
+def empty(counts: Tally) -> str:
+    """The body where there is nothing to show."""
+    return section("No blind votes yet", paragraphs(nothing_yet(counts)), kind="summary")
 
 
 def failure(reason: str) -> str:
     """The body where the votes cannot be read."""
-    return _section("The votes cannot be shown", _paragraphs([reason]), kind="summary")
+    return section("The votes cannot be shown", paragraphs([reason]), kind="summary")
 
 
 def nothing_yet(counts: Tally) -> list[str]:
@@ -88,54 +74,17 @@ def nothing_yet(counts: Tally) -> list[str]:
     return lines
 
 
-def summary(ranking: Ranking) -> list[str]:
-    """What the votes support so far, in plain sentences; no winner is named that the intervals do not bear out."""
-    leader = ranking.strengths[0].name
-    behind = [row.right for row in ranking.contrasts if row.left == leader and row.low > 0]
-    level = [row.right for row in ranking.contrasts if row.left == leader and row.low <= 0]
-    if ranking.provisional:
-        lines = [
-            f"Provisional: {_number(PROVISIONAL_BELOW - ranking.votes, 'more vote')} that pick an answer or call a tie"
-            " until this is more than a first impression, so nothing is called ahead yet."
-        ]
-    elif not level:
-        lines = [f"The {leader} variant is ahead: the 95 % intervals exclude that any of the other three is as good."]
-    elif behind:
-        lines = [
-            f"No clear winner yet: {leader} leads and is better than {_listed(behind)},"
-            f" but {_listed(level)} could be as good or better."
-        ]
-    else:
-        lines = ["No clear winner yet: the votes so far do not tell the best from the others."]
-    single = next(row for row in ranking.contrasts if {row.left, row.right} == {"tuned", "rag"})
-    if ranking.provisional or single.low <= 0 <= single.high:
-        lines.append(
-            "Whether tuning alone or retrieval alone is the better choice cannot be told from these votes yet."
-        )
-    else:
-        lines.append(f"Of the two on their own, {single.left} is better than {single.right}.")
-    return lines
+def _drawn(figure: Figure, before: str = "", kind: str = "") -> str:
+    words = f"<p>{escape(WORDS[figure.id])}</p>" if figure.id in WORDS else ""
+    return section(figure.title, words + before + chart(figure), kind or figure.id)
 
 
-def effect_sentence(effect: Effect) -> str:
-    """The effect in words, with its interval."""
-    if effect.name == "interaction":
-        if effect.low > 0:
-            return "Each adds more when the other is there too."
-        if effect.high < 0:
-            return "Each adds less when the other is there too."
-        return "Whether the two help or hinder each other cannot be told yet."
-    win = f"{_percent(expit(effect.value))} ({_percent(expit(effect.low))} to {_percent(expit(effect.high))})"
-    if effect.low > 0:
-        verdict = "It helps"
-    elif effect.high < 0:
-        verdict = "It hurts"
-    else:
-        verdict = "Whether it helps cannot be told yet"
-    return f"{verdict}: the answer with it wins an estimated {win} of the pairs."
+def _folded(figure: Figure) -> str:
+    return f"<details><summary>{escape(figure.title)}</summary>{chart(figure)}</details>"
 
 
-def _counts(counts: Tally, votes: Sequence[Vote]) -> str:
+def _counts(found: Findings) -> str:
+    counts = found.counts
     kinds = [
         ("decided", counts.decided),
         ("tie", counts.tie),
@@ -145,92 +94,48 @@ def _counts(counts: Tally, votes: Sequence[Vote]) -> str:
         ("not blind, left out", counts.open),
         ("of a judge, left out", counts.judge),
     ]
-    items = "".join(f"<div><dt>{name}</dt><dd>{number}</dd></div>" for name, number in kinds)
-    asked = [vote.acceptable for vote in votes if is_evidence(vote) and vote.acceptable is not None]
+    items = "".join(f"<div><dt>{name}</dt><dd>{number:,}</dd></div>" for name, number in kinds)
+    yes, asked = found.accepted
     accepted = (
-        f"<p>The best answer would have been accepted as it is in {sum(asked)} of {_number(len(asked), 'vote')}.</p>"
+        f"<p>The best answer would have been accepted as it is in {yes:,} of {_number(asked, 'vote')}.</p>"
         if asked
         else ""
     )
     return f"<dl>{items}</dl>{accepted}"
 
 
-def _share(rate: WinRate) -> Bar:
-    return Bar(rate.name, WORDS[rate.name], rate.value, rate.low, rate.high)
+def _effects(ranking: Ranking) -> str:
+    items = []
+    for row in ranking.effects:
+        sentences = f"{effect_sentence(row)} {_capital(to_settle(row))}."
+        items.append(f"<li><b>{escape(EFFECT_WORDS[row.name][0])}.</b> {escape(sentences)}</li>")
+    return f"<ul>{''.join(items)}</ul>"
 
 
-def _effects(effects: Sequence[Effect]) -> str:
-    bars = [Bar(*EFFECT_WORDS[row.name], row.value, row.low, row.high) for row in effects]
-    sentences = "".join(
-        f"<li><b>{escape(bar.name)}.</b> {escape(effect_sentence(row))}</li>"
-        for bar, row in zip(bars, effects, strict=True)
-    )
-    return f"<ul>{sentences}</ul>" + _chart(
-        "Effects on the log strength", "Effect", bars, _symmetric(bars), 0.0, _signed
-    )
-
-
-def _symmetric(bars: Sequence[Bar]) -> tuple[float, float]:
-    """A span with zero in the middle, to the next half."""
-    most = max(0.5, ceil(2 * max(max(-bar.low, bar.high) for bar in bars)) / 2)
-    return -most, most
-
-
-def _chart(
-    caption: str,
-    what: str,
-    bars: Sequence[Bar],
-    span: tuple[float, float],
-    reference: float,
-    show: Callable[[float], str],
-) -> str:
-    """A table with a drawn column; positions are shares of `span`, and `reference` is marked by a line."""
-
-    def place(value: float) -> float:
-        return 100 * (min(max(value, span[0]), span[1]) - span[0]) / (span[1] - span[0])
-
-    rows = []
-    for bar in bars:
-        dot = "" if bar.value is None else f'<i class="dot" style="left:{place(bar.value):.2f}%"></i>'
-        whisker = f'<i class="whisker" style="left:{place(bar.low):.2f}%;right:{100 - place(bar.high):.2f}%"></i>'
-        line = f'<i class="line" style="left:{place(reference):.2f}%"></i>'
-        rows.append(
-            f'<tr role="row"><th scope="row" role="rowheader">{escape(bar.name)}<small>{escape(bar.note)}</small></th>'
-            f'<td class="plot" aria-hidden="true"><div class="track">{line}{whisker}{dot}</div></td>'
-            f"<td role='cell'>{escape('–' if bar.value is None else show(bar.value))}"
-            f"<small>{escape(show(bar.low))} to {escape(show(bar.high))}</small></td></tr>"
+def _apart(found: Findings) -> str:
+    """What is no evidence of what people prefer: votes of judges, and votes with the names visible."""
+    parts = []
+    if found.judged is not None:
+        rows = "".join(_one(row.name, row.log_strength, row.low, row.high, "nats") for row in found.judged.strengths)
+        words = (
+            f"{_number(found.judged.votes, 'vote')} of a language model, in none of the figures above. Log strengths:"
         )
-    ends = "".join(f"<span>{escape(show(value))}</span>" for value in (span[0], sum(span) / 2, span[1]))
-    head = (
-        f'<tr role="row"><th scope="col" role="columnheader">{escape(what)}</th><td class="plot" aria-hidden="true">'
-        '</td><th scope="col" role="columnheader">Value<small>95 % interval</small></th></tr>'
-    )
-    foot = f'<tr><td></td><td class="plot"><div class="axis">{ends}</div></td><td></td></tr>'
-    return (
-        f'<table role="table"><caption>{escape(caption)}</caption><thead>{head}</thead><tbody>{"".join(rows)}</tbody>'
-        f'<tfoot aria-hidden="true">{foot}</tfoot></table>'
-    )
+        parts.append(section("What the judge says", f"<p>{words}</p><ul>{rows}</ul>", "apart"))
+    if found.opened:
+        rows = "".join(_one(row.name, row.value, row.low, row.high, "share") for row in found.opened if row.votes)
+        words = "Whoever sees the names may vote for a name; in none of the figures above. Shares won:"
+        parts.append(section("With the names visible", f"<p>{words}</p><ul>{rows}</ul>", "apart"))
+    return "".join(parts)
 
 
-def _section(title: str, body: str, kind: str = "") -> str:
-    return f'<section class="{escape(kind)}"><h2>{escape(title)}</h2>{body}</section>'
+def _one(name: str, value: float | None, low: float, high: float, unit: str) -> str:
+    span = f"{shown(low, unit)} to {shown(high, unit)}"
+    return f"<li>{escape(name)}: {escape(shown(value, unit))} ({escape(span)})</li>"
 
 
-def _paragraphs(lines: Sequence[str]) -> str:
-    return "".join(f"<p>{escape(line)}</p>" for line in lines)
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−") if round(value, 2) else "0"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.0f} %"
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

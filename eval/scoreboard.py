@@ -14,10 +14,10 @@ import numpy as np
 
 from eval.answerlog import Made
 from eval.cells import Cell, cell_id
+from eval.factorial import EFFECTS
 from eval.grounding import grounding
 from eval.metrics import METRICS, against_row
 from eval.questions import Asked
-from eval.ranking import EFFECTS
 from eval.variants import IDS
 from tuning.paired import spread
 

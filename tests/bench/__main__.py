@@ -30,6 +30,7 @@ NAMES = (
     "embed",
     "search",
     "votes",
+    "rank",
 )
 
 

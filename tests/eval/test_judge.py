@@ -15,7 +15,7 @@ from eval.ballot import ballot_of
 from eval.errors import InputError
 from eval.judge import Judge, JudgeError, Settings, read, settings_of
 from eval.judging import judge_pairs, judge_reports, open_pairs, pair_outcomes_of
-from eval.outcomes import pair_outcomes
+from eval.outcomes import choices_of
 from eval.votes import Votes, database_url
 from tests.eval.fake_judge import FakeJudge, judging, prefers
 from tests.eval.making import make_vote
@@ -191,10 +191,10 @@ def test_each_pair_of_answers_is_judged_once(log: Votes, fake: FakeJudge) -> Non
 
 def test_a_judge_counts_nowhere_among_people(log: Votes, fake: FakeJudge) -> None:
     fill(log)
-    before = (agreements(log.ballots()), len(pair_outcomes(log.ballots()).score))
+    before = (agreements(log.ballots()), len(choices_of(log.ballots())))
     fake.says = prefers("base")
     run(log, fake)
-    assert (agreements(log.ballots()), len(pair_outcomes(log.ballots()).score)) == before
+    assert (agreements(log.ballots()), len(choices_of(log.ballots()))) == before
 
 
 def test_its_agreement_with_people_is_told_with_its_interval(log: Votes, fake: FakeJudge) -> None:

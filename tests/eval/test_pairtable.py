@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eval.choices import Choices
 from eval.errors import InputError
-from eval.outcomes import Pairs
 from eval.pairtable import read
 
 
@@ -20,9 +20,10 @@ def table(folder: Path, text: str | bytes) -> Path:
     return path
 
 
-def outcomes(pairs: Pairs) -> list[tuple[str, str, float]]:
-    rows = zip(pairs.left, pairs.right, pairs.score, strict=True)
-    return [(pairs.names[left], pairs.names[right], float(score)) for left, right, score in rows]
+def outcomes(choices: Choices) -> list[tuple[str, str, float]]:
+    score = (1.0 + choices.chosen[:, 0] - choices.chosen[:, 1]) / 2
+    rows = zip(choices.items.tolist(), score.tolist(), strict=True)
+    return [(choices.names[left], choices.names[right], points) for (left, right), points in rows]
 
 
 def test_a_winner_is_a_name_or_a_side_or_a_tie(tmp_path: Path) -> None:
@@ -30,13 +31,28 @@ def test_a_winner_is_a_name_or_a_side_or_a_tie(tmp_path: Path) -> None:
     pairs = read(path)
     assert pairs.names == ("a", "b")
     assert outcomes(pairs) == [("a", "b", 1.0), ("a", "b", 0.0), ("a", "b", 1.0), ("b", "a", 0.0), ("a", "b", 0.5)]
-    assert (pairs.clustered_by, list(pairs.cluster)) == ("vote", [0, 1, 2, 3, 4])
+    assert (pairs.clusters, list(pairs.vote)) == ((), [0, 1, 2, 3, 4])
 
 
-def test_lines_of_one_prompt_share_a_cluster(tmp_path: Path) -> None:
+def test_lines_of_one_prompt_share_a_cluster_and_lines_of_one_rater(tmp_path: Path) -> None:
     path = table(tmp_path, "left,right,winner,rater,prompt\na,b,a,r,Why?\na,b,b,s,why? \na,b,b,s,\na,b,b,s,\n")
     pairs = read(path)
-    assert (pairs.clustered_by, list(pairs.cluster)) == ("prompt", [0, 0, 1, 2])
+    assert [(name, list(number)) for name, number in pairs.clusters] == [
+        ("prompt", [0, 0, 1, 2]), ("rater", [0, 1, 1, 1]),
+    ]  # fmt: skip
+    alone = read(table(tmp_path, "left,right,winner,rater\na,b,a,r\na,b,b,\na,b,b,r\n"))
+    assert [(name, list(number)) for name, number in alone.clusters] == [("rater", [0, 1, 0])]
+
+
+def test_properties_of_the_answers_are_columns_in_pairs(tmp_path: Path) -> None:
+    path = table(tmp_path, "left,right,winner,left_words,right_words\na,b,a,1,3\nb,a,b,5,7\n")
+    ((name, values),) = read(path, ["words"]).covariates
+    assert name == "words"
+    np.testing.assert_allclose(values, (np.array([[1, 3], [5, 7]]) - 4) / np.sqrt(5))
+    with pytest.raises(InputError, match="line 1: the column left_links is missing"):
+        read(path, ["links"])
+    with pytest.raises(InputError, match="line 2: right_words is 'many'; give a number"):
+        read(table(tmp_path, "left,right,winner,left_words,right_words\na,b,a,1,many\n"), ["words"])
 
 
 def test_self_pairs_are_dropped(tmp_path: Path) -> None:
@@ -89,7 +105,7 @@ def test_too_many_names_and_no_file(tmp_path: Path) -> None:
 def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes) -> None:
     for start in (b"", b"left,right,winner\n"):
         with contextlib.suppress(InputError):
-            assert np.isin(read(table(tmp_path, start + content)).score, (0, 0.5, 1)).all()
+            assert read(table(tmp_path, start + content)).chosen.any(axis=1).all()
 
 
 name = st.sampled_from(["a", "b, c", 'd"', "é", "left", "tie "])

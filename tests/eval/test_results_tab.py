@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def log(home: Path) -> Iterator[Votes]:
     votes.close()
 
 
-def handlers(votes: Votes, **options: Any) -> dict[str, Callable[[], str]]:
+def handlers(votes: Votes, **options: Any) -> dict[str, Callable[..., str]]:
     async def build() -> gr.Blocks:  # where no loop runs, gradio makes some and leaves them open
         with gr.Blocks(analytics_enabled=False) as demo:
             gr.Markdown("Compare")
@@ -48,6 +49,18 @@ def test_the_export_is_a_file_of_ours_with_every_vote(log: Votes, home: Path) ->
     assert len(json.loads(path.read_text())["votes"]) == 1
 
 
+def test_the_charts_are_pictures_and_tables_and_hold_no_question(log: Votes, home: Path) -> None:
+    for number in range(3):
+        log.append(make_vote(f"c{number}", question="a secret question", rater=f"secret rater {number % 2}"))
+    path = Path(handlers(log, exports=False)["draw"](True))
+    with zipfile.ZipFile(path) as file:
+        names = set(file.namelist())
+        assert {"strengths.png", "strengths.csv", "effects.png", "matrix.png", "time.csv"} <= names
+        assert file.read("strengths.png").startswith(b"\x89PNG")
+        assert not any(b"secret" in file.read(name) for name in names if name.endswith(".csv"))
+    assert "by-rater.csv" not in names
+
+
 def test_votes_that_cannot_be_read_are_a_sentence_not_a_traceback(log: Votes, home: Path) -> None:
     found = handlers(log)
     log.close()
@@ -59,4 +72,4 @@ def test_votes_that_cannot_be_read_are_a_sentence_not_a_traceback(log: Votes, ho
 
 def test_where_exports_are_off_there_is_no_handler_for_them(log: Votes) -> None:
     """A button that is only hidden can still be called by anyone."""
-    assert set(handlers(log, exports=False)) == {"show"}
+    assert set(handlers(log, exports=False)) == {"show", "draw"}
