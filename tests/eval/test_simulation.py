@@ -54,9 +54,9 @@ def test_errors_that_ignore_what_prompts_share_would_hold_it_too_seldom() -> Non
 
 def test_looking_after_every_vote_does_not_overturn_the_error_rate() -> None:
     """Nothing differs, and someone looks 30 times: whoever trusts the interval for one look errs far too often."""
-    found = peeking(World(strengths=(0.0,) * 4, prompts_differ=0.5), votes=30, runs=12)
-    assert found.anytime <= 0.08
-    assert found.any_settled <= 0.08
+    found = peeking(World(strengths=(0.0,) * 4, prompts_differ=0.5), votes=30, runs=30)
+    assert found.anytime <= 0.1
+    assert found.any_settled <= 0.1
     assert found.fixed > found.anytime
 
 
