@@ -32,6 +32,8 @@ from starlette.middleware import Middleware
 
 from eval.compare_tab import Compare, compare_tab
 from eval.errors import USER_ERRORS, InputError
+from eval.form import Forms
+from eval.form_tab import form_tab
 from eval.limits import Limits
 from eval.mirror import Mirror, mirror_of
 from eval.mirror_tab import mirror_line
@@ -126,6 +128,9 @@ def build(settings: Settings, workbench: Workbench, votes: Votes, mirror: Mirror
         navigation()
         shelves = (settings.home / "adapters", settings.home / "models", workbench.adapter_folders[-1])
         adapters_tab(settings.home, shelves, settings.database, enabled=not settings.public)
+    with demo.route("Rating form", "/form"):
+        navigation()
+        form_tab(Forms(settings.home), editable=not settings.public)
     with demo.route("Results", "/results"):
         navigation()
         results_tab(votes, exports=not settings.public)

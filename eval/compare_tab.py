@@ -1,24 +1,32 @@
 """The page where one asks a question, watches four answers grow, and votes before seeing which is which."""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
-from uuid import uuid4
 
 import gradio as gr
 
-from eval.compare_view import CHOICES, LETTERS, evidence, pane_labels, panes, said
-from eval.comparison import Comparison, Setup, answer, make_vote, prepare
-from eval.errors import USER_ERRORS, InputError
+from eval.compare_view import LETTERS, panes
+from eval.comparison import Comparison, Setup, answer, prepare
+from eval.errors import USER_ERRORS
 from eval.followup_tab import asked as asked_of
 from eval.followup_tab import followup_part, going_on
+from eval.form import Forms
 from eval.limits import Limits
-from eval.votes import StoreError, Votes
+from eval.variants import IDS
+from eval.votes import Votes
+from eval.voting_tab import Voting, buttons_for, controls, on_vote, pane_updates
+from eval.voting_view import question as question_to_rater
 from eval.workbench import SAMPLES, Workbench
 
-ACCEPTABLE = {"Yes": True, "No": False}
+MODES = [
+    ("The best of four", "best"),
+    ("All four in order", "ranking"),
+    ("The better of two", "pair"),
+    ("Open: names visible", "open"),
+]
 STREAMS = 24
 """Questions that are answered or wait in the engine at once; it has its own waiting room, which is fair."""
 
@@ -36,9 +44,13 @@ class Compare:
     proxied: bool = False
     """Behind a proxy that sets X-Forwarded-For, as on a Space; elsewhere that header is anybody's to forge."""
 
+    @property
+    def voting(self) -> Voting:
+        return Voting(self.votes, Forms(self.workbench.home))
+
     def begin(self, question: str, *setup: Any) -> list[Any]:
         """Check the input, find the passages, and clear the panes."""
-        adapter, index, passages, temperature, max_tokens, seed, blind, floor, rewrite, conversation = setup
+        adapter, index, passages, temperature, max_tokens, seed, mode, pair, floor, rewrite, conversation = setup
         try:
             chosen = Setup(
                 adapter=str(adapter or ""),
@@ -47,23 +59,24 @@ class Compare:
                 temperature=float(temperature),
                 max_tokens=int(max_tokens),
                 seed=int(seed or 0),
-                blind=bool(blind),
+                mode=str(mode),
+                pair=tuple(str(pair).split(",")) if pair else (),
                 floor=bool(floor),
                 rewrite=bool(rewrite),
             )
             comparison = prepare(self.workbench, str(question or ""), chosen, conversation)
         except (*USER_ERRORS, TypeError, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from error
-        labels = [gr.update(label=label, value=[]) for label in pane_labels(comparison, revealed=not comparison.blind)]
         asking = [gr.update(interactive=False), gr.update(interactive=True)]
         return [
             comparison,
-            *labels,
+            *pane_updates(comparison, revealed=not comparison.blind, value=[]),
             asked_of(comparison),
             "Waiting for a place…",
             "",
             *asking,
-            *locked(),
+            *["", ""],
+            *buttons_for(comparison, asked=False),
             None,  # the next question begins anew, unless it is asked as a follow-up
             going_on(conversation),
         ]
@@ -85,29 +98,12 @@ class Compare:
         """Open the vote, if there is something to vote on."""
         asking = [gr.update(interactive=True), gr.update(interactive=False)]
         if comparison is None or not comparison.done or len(comparison.answers) < len(comparison.order):
-            return ["", *asking, *locked()]
-        letters = dict(zip(comparison.order, LETTERS, strict=True))
-        same = [
-            "".join(f" {' and '.join(letters[v] for v in group)} gave the same answer.")
-            for group in comparison.identical
-        ]
-        return [f"Which answer is best?{''.join(same)}", *asking, *locked(False)]
-
-    def vote(self, choice: str, comparison: Comparison | None, rater: str, acceptable: str | None) -> list[Any]:
-        """Write the vote, and only then say which answer was whose."""
+            return ["", *asking, *["", ""], *buttons_for(None)]
         try:
-            if comparison is None:
-                raise InputError("There is nothing to vote on yet; ask a question first.")
-            rater = rater if re.fullmatch(r"[0-9a-f]{32}", rater or "") else uuid4().hex
-            vote = make_vote(comparison, choice, rater, ACCEPTABLE.get(acceptable or ""))
-            self.votes.append(vote)
-            comparison.voted, comparison.choice = True, vote.choice
-            self.votes.reveal(comparison.id)
-        except (*USER_ERRORS, StoreError) as error:
+            forms = self.voting.ask(comparison)
+        except USER_ERRORS as error:
             raise gr.Error(str(error), print_exception=False) from error
-        labels = [gr.update(label=label) for label in pane_labels(comparison, revealed=True)]
-        status = f"Vote saved: **{said(vote.choice)}**. Ask the next question, or see the [results](/results)."
-        return [*labels, rater, status, evidence(comparison), *locked()]
+        return [question_to_rater(comparison), *asking, *forms, *buttons_for(comparison)]
 
     def stop(self, comparison: Comparison | None) -> None:
         """End the answers after the step in progress; what was written stays."""
@@ -156,10 +152,7 @@ def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
     with gr.Row(elem_classes="panes"):
         shown = [pane(letter) for letter in LETTERS]
     status = gr.Markdown("", elem_id="status")
-    buttons = vote_buttons()
-    acceptable = gr.Radio(
-        list(ACCEPTABLE), label="Would you accept the best answer as it is? (optional)", elem_id="acceptable"
-    )
+    voting = controls()
     sources = gr.HTML("", elem_id="sources")
     followup_part(question, comparison, conversation, earlier, sources)
 
@@ -167,7 +160,7 @@ def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
         [ask.click, question.submit],
         compare.begin,
         [question, *setup, conversation],
-        [comparison, *shown, asked, status, sources, ask, stop, *buttons, conversation, earlier],
+        [comparison, *shown, asked, status, sources, ask, stop, *voting.asked, conversation, earlier],
         js=LEAVE_THE_BOX,
         show_progress_on=[status],
         concurrency_id="prepare",
@@ -181,39 +174,17 @@ def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
         show_progress="hidden",
         api_visibility="private",
     ).then(
-        compare.finish, [comparison], [status, ask, stop, *buttons], show_progress="hidden", api_visibility="private"
+        compare.finish,
+        [comparison],
+        [status, ask, stop, *voting.asked],
+        show_progress="hidden",
+        api_visibility="private",
     )
     stop.click(compare.stop, [comparison], None, queue=False, api_visibility="private")
-    on_vote(compare, buttons, [comparison, rater, acceptable], [*shown, rater, status, sources, *buttons], status)
+    on_vote(compare.voting, voting, [comparison, rater], [*shown, status, sources])
     refresh = [loading, timer, setup[0], setup[1], ask]
     timer.tick(compare.loading, None, refresh, queue=False, show_progress="hidden", api_visibility="private")
     page.load(compare.loading, None, refresh, queue=False, show_progress="hidden", api_visibility="private")
-
-
-def vote_buttons() -> list[gr.Button]:
-    with gr.Row(elem_classes="votes"):
-        return [
-            gr.Button(f"{words} ({key})", interactive=False, elem_id=f"vote-{value}") for value, words, key in CHOICES
-        ]
-
-
-def on_vote(
-    compare: Compare,
-    buttons: list[gr.Button],
-    given: list[gr.components.Component],
-    shown: list[gr.components.Component],
-    status: gr.Markdown,
-) -> None:
-    """Each button votes for its own choice; all take and show the same."""
-    for (value, _, _), button in zip(CHOICES, buttons, strict=True):
-        button.click(
-            lambda *state, value=value: compare.vote(value, *state),
-            given,
-            shown,
-            show_progress_on=[status],
-            concurrency_id="vote",
-            api_visibility="private",
-        )
 
 
 def pane(letter: str) -> gr.Chatbot:
@@ -243,7 +214,8 @@ def settings() -> list[gr.components.Component]:
             gr.Slider(0, 1.5, 0, step=0.1, label="Temperature", info="0: always the likeliest word"),
             gr.Slider(16, 512, 128, step=16, label="Longest answer", info="In tokens"),
             gr.Number(0, label="Seed", precision=0, info="Same seed, same answers"),
-            gr.Checkbox(True, label="Blind", info="Unblind votes are kept out of the results"),
+            gr.Dropdown(MODES, value="best", label="Vote for", info="Open votes are kept out of the results"),
+            gr.Dropdown(pairs(), value="", label="Which two", info="Where two are compared"),
             gr.Checkbox(True, label="Say when not in the documents", info="Where their floor is calibrated"),
             gr.Checkbox(False, label="Let the model reword follow-ups", info="For the search; else joined"),
         ]
@@ -256,9 +228,9 @@ def examples(question: gr.Textbox) -> None:
         gr.Examples(listed, question, label="About the sample documents", examples_per_page=6, api_visibility="private")
 
 
-def locked(yes: bool = True) -> list[Any]:
-    """The state of the vote buttons."""
-    return [gr.update(interactive=not yes) for _ in CHOICES]
+def pairs() -> list[tuple[str, str]]:
+    """Pairs of variants to choose from, as a page words them and as `Compare.begin` takes them."""
+    return [("Two at random", ""), *((f"{one} and {other}", f"{one},{other}") for one, other in combinations(IDS, 2))]
 
 
 def visitor(request: gr.Request, proxied: bool) -> str:

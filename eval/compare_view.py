@@ -11,14 +11,6 @@ if TYPE_CHECKING:  # importing these loads torch, which must not hold up the pag
     from tuning.request import Answer
 
 LETTERS = "ABCD"
-CHOICES = (
-    *((str(number), f"{letter} is best", str(number + 1)) for number, letter in enumerate(LETTERS)),
-    ("tie", "Tie", "0"),
-    ("all_bad", "All bad", "x"),
-    ("skip", "Skip", "s"),
-)
-"""What a vote can say: value, words, and the key that compare.js presses the button by."""
-
 CODE = re.compile(r"(?<!\\)(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
 
 
@@ -30,15 +22,17 @@ def pane_labels(comparison: Comparison, revealed: bool) -> list[str]:
     }
     return [
         f"{letter} · {variant}: {made_of[variant]}" if revealed else letter
-        for letter, variant in zip(LETTERS, comparison.order, strict=True)
+        for letter, variant in zip(LETTERS, comparison.order, strict=False)
     ]
 
 
 def panes(comparison: Comparison) -> list[list[dict[str, str]]]:
-    return [
+    """The messages of the four panes; of a pair the last two stay empty."""
+    filled = [
         [{"role": "assistant", "content": harmless(given.text)}] if given and given.text else []
         for given in comparison.shown()
     ]
+    return filled + [[]] * (len(LETTERS) - len(filled))
 
 
 def harmless(text: str) -> str:
@@ -46,11 +40,6 @@ def harmless(text: str) -> str:
     pieces = CODE.split(text)
     pieces[::2] = [piece.replace("<", "&lt;").replace("![", "!\\[") for piece in pieces[::2]]
     return "".join(pieces)
-
-
-def said(choice: str) -> str:
-    """A choice in the words of its button, or the variant that was chosen."""
-    return next((words for value, words, _ in CHOICES if value == choice), choice)
 
 
 def evidence(comparison: Comparison) -> str:

@@ -6,18 +6,19 @@ import time
 from collections.abc import Iterator, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from eval.conversation import Conversation, searched_for
 from eval.errors import InputError
-from eval.proofs import Proofs, counts, proofs_of
+from eval.proofs import Proofs, proofs_of
 from eval.variants import IDS, VARIANTS, four_requests
-from eval.vote import Vote
+from eval.vote import MODES
 from eval.workbench import Workbench
 
 if TYPE_CHECKING:
+    from eval.form import Version
+    from eval.vote import Vote
     from rag.followups import Searched
     from rag.index import Hit, Index
     from tuning.request import Answer, Request
@@ -39,7 +40,10 @@ class Setup:
     top_p: float = 0.95
     max_tokens: int = 160
     seed: int = 0
-    blind: bool = True
+    mode: str = "best"
+    """One of `MODES`: what is asked of the rater."""
+    pair: tuple[str, ...] = ()
+    """In the mode `pair`, the two variants; a random two where none are named."""
     floor: bool = True
     """Let the variants with documents say so where nothing found comes near, if the index has a floor."""
     rewrite: bool = False
@@ -48,13 +52,14 @@ class Setup:
 
 @dataclass
 class Comparison:
-    """Four answers to one question. Lives on the server; the page sees only what it may."""
+    """The answers to one question, four or a pair. Lives on the server; the page sees only what it may."""
 
     question: str
     order: tuple[str, ...]
     """Variants as shown, left to right, top to bottom."""
-    blind: bool
+    mode: str
     requests: "dict[str, Request]"
+    """Of the variants shown; no other answer is computed."""
     hits: "Sequence[Hit]"
     configuration: dict[str, Any]
     searched: "Searched"
@@ -66,14 +71,21 @@ class Comparison:
     proofs: Proofs = field(default_factory=dict)
     """What supports the answers; not for the page before the vote."""
     finished_at: float = 0.0
+    form: "Version | None" = None
+    """The rating form that the page shows."""
+    saved: "Vote | None" = None
+    """The vote that counts so far."""
     voted: bool = False
-    choice: str = ""
-    """The variant that the vote named, or one of `NO_WINNER`."""
+    """The answers are revealed, so that the vote is final."""
     stop: threading.Event = field(default_factory=threading.Event)
 
     def shown(self) -> "list[Answer | None]":
         """The answers in the order of the panes."""
         return [self.answers.get(variant) for variant in self.order]
+
+    @property
+    def blind(self) -> bool:
+        return self.mode != "open"
 
     @property
     def done(self) -> bool:
@@ -90,7 +102,7 @@ class Comparison:
 
 
 def prepare(workbench: Workbench, question: str, setup: Setup, conversation: Conversation | None = None) -> Comparison:
-    """Find the passages once, word the four requests, and shuffle the panes where the comparison is blind.
+    """Find the passages once, word the requests, and shuffle the panes where the comparison is blind.
 
     With a `conversation` the question is its next turn.
     """
@@ -113,12 +125,13 @@ def prepare(workbench: Workbench, question: str, setup: Setup, conversation: Con
     if not hits:
         raise InputError(f"The index {setup.index} holds no documents; add some on the Documents page.")
     floor = _against_floor(index, searched.text, hits) if setup.floor else None
-    base = engine.base
+    base, order = engine.base, shown(setup)
+    requests = four_requests(question, hits, adapter.name, sampling, conversation.told())
     return Comparison(
         question=question,
-        order=tuple(secrets.SystemRandom().sample(IDS, len(IDS))) if setup.blind else IDS,
-        blind=setup.blind,
-        requests=four_requests(question, hits, adapter.name, sampling, conversation.told()),
+        order=order,
+        mode=setup.mode,
+        requests={variant: request for variant, request in requests.items() if variant in order},
         hits=hits,
         searched=searched,
         conversation=conversation,
@@ -157,8 +170,22 @@ def _against_floor(index: "Index", question: str, hits: "Sequence[Hit]") -> dict
     }
 
 
+def shown(setup: Setup) -> tuple[str, ...]:
+    """The variants from left to right, in an order drawn anew where the comparison is blind."""
+    if setup.mode not in MODES:
+        raise InputError(f"{setup.mode!r} is no way to vote; choose one of {', '.join(MODES)}.")
+    if setup.mode == "open":
+        return IDS
+    chance = secrets.SystemRandom()
+    if setup.mode != "pair":
+        return tuple(chance.sample(IDS, len(IDS)))
+    if setup.pair and (len(set(setup.pair)) != 2 or not set(setup.pair) <= set(IDS)):
+        raise InputError(f"{' and '.join(setup.pair)} are no pair; choose two of {', '.join(IDS)}.")
+    return tuple(chance.sample(setup.pair or IDS, 2))
+
+
 def answer(workbench: Workbench, comparison: Comparison, user: str = "") -> Iterator[None]:
-    """Fill `comparison.answers`, yielding at most every `REFRESH` seconds until all four are finished.
+    """Fill `comparison.answers`, yielding at most every `REFRESH` seconds until all are finished.
 
     Decoding runs in a thread of its own and never waits for the reader. Closing this generator stops it after the step
     in progress; so does `comparison.stop`, which keeps what was written so far. Among `user`s the engine is fair.
@@ -218,45 +245,3 @@ def refusals(comparison: Comparison) -> "dict[str, Answer]":
         for variant in VARIANTS
         if variant.documents and variant.id in comparison.requests
     }
-
-
-def make_vote(comparison: Comparison, choice: str, rater: str, acceptable: bool | None) -> Vote:
-    """The vote for pane `choice` ("0" to "3"), or tie, all_bad or skip. InputError if it is too early or too late."""
-    if not comparison.done or len(comparison.answers) < len(comparison.order):
-        raise InputError("The answers are not finished yet; vote when all four are.")
-    if comparison.voted:
-        raise InputError("This comparison has its vote and its answers are revealed; ask the next question.")
-    answers = comparison.answers
-    finished = {variant: given.finished for variant, given in answers.items()}
-    return Vote(
-        comparison=comparison.id,
-        conversation=comparison.conversation.id,
-        turn=comparison.conversation.turn,
-        question=comparison.question,
-        prompts={variant: [dict(m) for m in request.messages] for variant, request in comparison.requests.items()},
-        answers={variant: given.text for variant, given in answers.items()},
-        order=comparison.order,
-        choice=comparison.order[int(choice)] if choice in ("0", "1", "2", "3") else choice,
-        acceptable=acceptable,
-        identical=comparison.identical,
-        rater=rater,
-        mode="best" if comparison.blind else "open",
-        blind=comparison.blind,
-        configuration={
-            **comparison.configuration,
-            "finished": finished,
-            "supported_sentences": counts(comparison.proofs),
-        },
-        tokens={variant: given.tokens for variant, given in answers.items()},
-        first_token_seconds={variant: given.first_token_seconds for variant, given in answers.items()},
-        seconds={variant: given.seconds for variant, given in answers.items()},
-        dwell_seconds=max(0.0, time.time() - comparison.finished_at),
-        app_version=app_version(),
-    )
-
-
-def app_version() -> str:
-    try:
-        return version("fourfold")
-    except PackageNotFoundError:  # run from a folder that was never installed
-        return "unknown"

@@ -22,7 +22,8 @@ def offered(comparison: Comparison | None) -> list[Any]:
         for letter, variant in zip(LETTERS, comparison.order, strict=False)
         if comparison.answers[variant].text.strip()
     ]
-    chosen = comparison.choice if any(comparison.choice == variant for _, variant in choices) else None
+    choice = comparison.saved.choice if comparison.saved else None
+    chosen = choice if any(choice == variant for _, variant in choices) else None
     return [gr.update(choices=choices, value=chosen, visible=bool(choices)), gr.update(visible=bool(choices))]
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.compare_view import evidence, harmless, pane_labels, said
+from eval.compare_view import evidence, harmless, pane_labels, panes
 from eval.variants import IDS
 from eval.workbench import Workbench
 from tests.eval.test_comparison import QUESTION, SETUP, answered
@@ -41,7 +41,7 @@ def test_labels_tell_nothing_before_the_vote(loaded: Workbench) -> None:
     assert pane_labels(comparison, revealed=False) == ["A", "B", "C", "D"]
     revealed = pane_labels(comparison, revealed=True)
     assert [label.split(" · ")[1].split(":")[0] for label in revealed] == list(comparison.order)
-    plain = answered(loaded, replace(SETUP, blind=False))
+    plain = answered(loaded, replace(SETUP, mode="open"))
     assert pane_labels(plain, revealed=True) == [
         "A · base: model alone",
         "B · tuned: adapter",
@@ -61,6 +61,10 @@ def test_passages_are_escaped(loaded: Workbench) -> None:
     assert QUESTION not in shown
 
 
-def test_a_choice_in_words() -> None:
-    assert said("all_bad") == "All bad"
-    assert said("rag") == "rag"
+def test_a_pair_fills_two_panes(loaded: Workbench) -> None:
+    comparison = answered(loaded, replace(SETUP, mode="pair"))
+    assert pane_labels(comparison, revealed=False) == ["A", "B"]
+    assert [bool(pane) for pane in panes(comparison)] == [True, True, False, False]
+    assert (
+        "combined" not in evidence(answered(loaded, replace(SETUP, mode="pair", pair=("rag", "base")))).split("<h4>")[0]
+    )

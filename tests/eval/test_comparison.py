@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from eval.comparison import Comparison, Setup, answer, make_vote, prepare
-from eval.errors import USER_ERRORS, InputError
+from eval.casting import Said, make_vote
+from eval.comparison import Comparison, Setup, answer, prepare, shown
+from eval.errors import USER_ERRORS
 from eval.variants import IDS
 from eval.vote import check
 from eval.workbench import Workbench
@@ -38,48 +39,24 @@ def test_the_four_answers_come_from_the_four_variants(loaded: Workbench) -> None
 
 
 def test_panes_are_shuffled_only_where_blind(loaded: Workbench) -> None:
-    assert prepare(loaded, QUESTION, replace(SETUP, blind=False)).order == IDS
+    assert prepare(loaded, QUESTION, replace(SETUP, mode="open")).order == IDS
     first = Counter(prepare(loaded, QUESTION, SETUP).order[0] for _ in range(40))
     assert set(first) == set(IDS), "a variant that never comes first in 40 shuffles (chance 4e-5)"
 
 
-def test_the_vote_holds_all_that_made_it(loaded: Workbench) -> None:
-    comparison = answered(loaded)
-    vote = make_vote(comparison, "2", "ab" * 16, acceptable=True)
-    check(vote)
-    assert vote.choice == comparison.order[2]
-    assert vote.order == comparison.order
-    assert vote.acceptable is True
-    assert "Orla" in vote.prompts["rag"][-1]["content"]
-    assert "Orla" not in vote.prompts["tuned"][-1]["content"]
-    assert vote.configuration["base"]["digest"] == loaded.engine().base.digest
-    assert vote.configuration["index"]["digest"] == loaded.index("samples").digest
-    assert vote.configuration["sampling"]["seed"] == 0
-    assert set(vote.tokens) == set(vote.seconds) == set(vote.configuration["finished"]) == set(IDS)
-
-
-@pytest.mark.parametrize("choice", ["tie", "all_bad", "skip"])
-def test_a_vote_may_name_no_winner(loaded: Workbench, choice: str) -> None:
-    assert make_vote(answered(loaded), choice, "ab" * 16, None).choice == choice
-
-
-def test_a_vote_is_refused_before_the_answers_and_after_the_reveal(loaded: Workbench) -> None:
-    comparison = prepare(loaded, QUESTION, SETUP)
-    with pytest.raises(InputError, match="not finished"):
-        make_vote(comparison, "0", "ab" * 16, None)
-    comparison = answered(loaded)
-    comparison.voted = True
-    with pytest.raises(InputError, match="revealed"):
-        make_vote(comparison, "0", "ab" * 16, None)
+def test_of_a_pair_only_the_two_are_computed(loaded: Workbench) -> None:
+    comparison = answered(loaded, replace(SETUP, mode="pair", pair=("rag", "base")))
+    assert set(comparison.order) == set(comparison.requests) == set(comparison.answers) == {"rag", "base"}
+    drawn = Counter(shown(replace(SETUP, mode="pair")) for _ in range(400))
+    assert len(drawn) == 12, "an ordered pair that is never drawn in 400 (chance 1e-14)"
+    sides = Counter(shown(replace(SETUP, mode="pair", pair=("rag", "base")))[0] for _ in range(60))
+    assert set(sides) == {"rag", "base"}
 
 
 def test_identical_answers_are_grouped(loaded: Workbench) -> None:
     comparison = answered(loaded)
     comparison.answers["tuned"] = comparison.answers["base"] = replace(comparison.answers["rag"], text="Orla")
     assert ("base", "tuned") in comparison.identical
-    vote = make_vote(comparison, "tie", "ab" * 16, None)
-    check(vote)
-    assert vote.identical == comparison.identical
 
 
 def test_stop_keeps_what_was_written(loaded: Workbench) -> None:
@@ -91,7 +68,7 @@ def test_stop_keeps_what_was_written(loaded: Workbench) -> None:
     assert comparison.done
     assert {given.finished for given in comparison.answers.values()} <= {"stopped", "end"}
     assert all(given.tokens < 300 for given in comparison.answers.values())
-    check(make_vote(comparison, "skip", "ab" * 16, None))
+    check(make_vote(comparison, Said("skip"), "ab" * 16))
 
 
 def test_a_closed_page_ends_the_decoding(loaded: Workbench) -> None:
@@ -121,6 +98,8 @@ def test_a_failure_while_decoding_reaches_the_reader(loaded: Workbench) -> None:
         ("x" * 5000, SETUP, "shorten it to 4000"),
         (QUESTION, replace(SETUP, passages=11), "choose 1 to 10"),
         (QUESTION, replace(SETUP, temperature=9.0), "temperature 9.0 must lie in"),
+        (QUESTION, replace(SETUP, mode="guess"), "'guess' is no way to vote"),
+        (QUESTION, replace(SETUP, mode="pair", pair=("rag", "rag")), "are no pair"),
         (QUESTION, replace(SETUP, adapter="nobody"), "nobody"),
         (QUESTION, replace(SETUP, index="nowhere"), "nowhere"),
         ("word " * 700, SETUP, "shorten the question"),

@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from eval.comparison import Comparison, answer, make_vote, prepare
+from eval.casting import Said, make_vote
+from eval.comparison import Comparison, answer, prepare
 from eval.conversation import BUDGET, Conversation, follow
 from eval.errors import InputError
 from eval.metrics import refuses
@@ -44,7 +45,7 @@ def test_a_follow_up_is_told_the_chosen_answer_in_all_four(loaded: Workbench) ->
     assert second.hits[0].document == "lighthouse.md"
     for _ in answer(loaded, second):
         pass
-    vote = make_vote(second, "0", "ab" * 16, None)
+    vote = make_vote(second, Said("0"), "ab" * 16)
     check(vote)
     assert (vote.conversation, vote.turn, vote.question) == (first.conversation.id, 1, "When is its lamp lit?")
     assert vote.configuration["searched"] == {"text": second.searched.text, "how": "joined"}
@@ -110,7 +111,7 @@ def test_below_the_floor_the_variants_with_documents_say_so(loaded: Workbench) -
     assert refuses(REFUSAL), "the figures must know the program's own refusal"
     assert ("rag", "combined") in comparison.identical
     assert comparison.proofs == {"rag": [], "combined": []}
-    vote = make_vote(comparison, "tie", "ab" * 16, None)
+    vote = make_vote(comparison, Said("tie"), "ab" * 16)
     check(vote)
     assert vote.configuration["finished"]["rag"] == "refused"
     floor = vote.configuration["floor"]

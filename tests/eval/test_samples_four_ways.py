@@ -28,7 +28,7 @@ def answered(real_base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     workbench = Workbench(home)
     workbench.load()
     assert workbench.progress.ready, workbench.progress
-    setup = Setup(adapter="samples", index="samples", blind=False, max_tokens=64)
+    setup = Setup(adapter="samples", index="samples", mode="open", max_tokens=64)
     comparisons = {}
     for question in QUESTIONS:
         comparison = comparisons[question] = prepare(workbench, question, setup)
