@@ -90,9 +90,9 @@ def test_the_vote_names_the_form_that_was_shown(compare: Compare, loaded: Workbe
 def test_what_a_page_shows_fits_what_it_has_places_for(compare: Compare, loaded: Workbench) -> None:
     """Gradio fills outputs by their number, so that one too few would put a button's state into a pane."""
     buttons = len(EVERY) + 2
-    settings = ["samples", "samples", 1, 0, 12, 0, "pair", "rag,base"]
+    settings = ["samples", "samples", 1, 0, 12, 0, "pair", "rag,base", True, False, None]
     begun = compare.begin(QUESTION, *settings)
-    assert len(begun) == 1 + 4 + 3 + 2 + 2 + buttons
+    assert len(begun) == 1 + 4 + 3 + 2 + 2 + buttons + 2
     assert [update["visible"] for update in begun[1:5]] == [True, True, False, False]
     comparison = answered(loaded)
     assert len(compare.finish(comparison)) == len(compare.finish(None)) == 3 + 2 + buttons

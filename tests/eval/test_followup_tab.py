@@ -8,6 +8,7 @@ import pytest
 from eval.comparison import Comparison, prepare
 from eval.followup_tab import asked, go_on, going_on, offered
 from eval.workbench import Workbench
+from tests.eval.making import make_vote
 from tests.eval.test_comparison import QUESTION, SETUP, answered
 
 
@@ -16,7 +17,7 @@ def revealed(loaded: Workbench) -> Comparison:
     comparison = answered(loaded)
     for variant, given in comparison.answers.items():
         comparison.answers[variant] = replace(given, text=f"{variant} says <b>Orla</b>.")
-    comparison.voted, comparison.choice = True, "rag"
+    comparison.voted, comparison.saved = True, make_vote(choice="rag")
     return comparison
 
 
@@ -33,7 +34,7 @@ def test_the_chosen_answer_is_offered_first_and_any_can_be_picked(revealed: Comp
     assert radio["value"] == "rag"
     assert [variant for _, variant in radio["choices"]] == list(revealed.order)
     assert button["visible"] is True
-    revealed.choice = "tie"
+    revealed.saved = make_vote(choice="tie")
     assert offered(revealed)[0]["value"] is None
     with pytest.raises(gr.Error, match="pick the one"):
         go_on(revealed, None)
