@@ -30,6 +30,9 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 import gradio as gr
 from starlette.middleware import Middleware
 
+from eval.campaign_tab import Page as CampaignPage
+from eval.campaign_tab import campaign_tab
+from eval.campaigns import Campaigns
 from eval.compare_tab import Compare, compare_tab
 from eval.errors import USER_ERRORS, InputError
 from eval.form import Forms
@@ -113,11 +116,13 @@ def read_settings(arguments: Sequence[str], environment: MutableMapping[str, str
 
 
 def build(settings: Settings, workbench: Workbench, votes: Votes, mirror: Mirror | None = None) -> gr.Blocks:
-    """The six pages."""
+    """The seven pages."""
+    campaigns = Campaigns(settings.database)
     demo = gr.Blocks(title="Fourfold", analytics_enabled=False, delete_cache=(3600, 24 * 3600))
     with demo:
         navigation()
-        compare_tab(demo, Compare(workbench, votes, Limits(), settings.proxied), browser_secret(settings.home))
+        compare = Compare(workbench, votes, Limits(), settings.proxied)
+        compare_tab(demo, compare, browser_secret(settings.home), campaigns)
     with demo.route("Documents", "/documents"):
         navigation()
         documents_tab(workbench.indexes, workbench.embedder, editable=not settings.public)
@@ -131,6 +136,9 @@ def build(settings: Settings, workbench: Workbench, votes: Votes, mirror: Mirror
     with demo.route("Rating form", "/form"):
         navigation()
         form_tab(Forms(settings.home), editable=not settings.public)
+    with demo.route("Campaigns", "/campaigns"):
+        navigation()
+        campaign_tab(CampaignPage(workbench, votes, campaigns, editable=not settings.public))
     with demo.route("Results", "/results"):
         navigation()
         results_tab(votes, exports=not settings.public)

@@ -6,6 +6,7 @@ import sys
 
 from eval import (
     benchmark_commands,
+    campaign_commands,
     chart_commands,
     export_commands,
     form_commands,
@@ -37,6 +38,7 @@ MODULES = (
     verdict_commands,
     export_commands,
     form_commands,
+    campaign_commands,
     rater_commands,
     mirror_commands,
 )

@@ -88,6 +88,8 @@ def make_vote(comparison: Comparison, said: Said, rater: str, form: Version | No
         blind=comparison.blind,
         judgements=_judgements(comparison, said.judgements, form),
         form=form.digest if form and said.judgements else "",
+        campaign=comparison.campaign,
+        prompt_id=comparison.prompt_id,
         configuration={
             **comparison.configuration,
             "finished": finished,

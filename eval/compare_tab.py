@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from eval.campaigns import Campaigns
 from eval.compare_view import LETTERS, panes
 from eval.comparison import Comparison, Setup, answer, prepare
 from eval.errors import USER_ERRORS
@@ -15,6 +16,7 @@ from eval.followup_tab import asked as asked_of
 from eval.followup_tab import followup_part, going_on
 from eval.form import Forms
 from eval.limits import Limits
+from eval.rating_tab import Rating, rating_head, rating_strip
 from eval.variants import IDS
 from eval.votes import Votes
 from eval.voting_tab import Voting, buttons_for, controls, on_vote, pane_updates
@@ -67,6 +69,11 @@ class Compare:
             comparison = prepare(self.workbench, str(question or ""), chosen, conversation)
         except (*USER_ERRORS, TypeError, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from error
+        # The next question begins anew, unless it is asked as a follow-up.
+        return [*self.opened(comparison), None, going_on(conversation)]
+
+    def opened(self, comparison: Comparison) -> list[Any]:
+        """The page with a comparison that waits for its answers."""
         asking = [gr.update(interactive=False), gr.update(interactive=True)]
         return [
             comparison,
@@ -77,8 +84,6 @@ class Compare:
             *asking,
             *["", ""],
             *buttons_for(comparison, asked=False),
-            None,  # the next question begins anew, unless it is asked as a follow-up
-            going_on(conversation),
         ]
 
     def stream(self, comparison: Comparison | None, request: gr.Request) -> Iterator[list[Any]]:
@@ -86,13 +91,17 @@ class Compare:
         if comparison is None:
             return
         try:
-            user = visitor(request, self.proxied)
+            user = self.visitor(request)
             with self.limits.admit(user):
                 for _ in answer(self.workbench, comparison, user):
                     begun = any(given.tokens for given in comparison.answers.values())
                     yield [*panes(comparison), "Answering… (Esc stops)" if begun else "Reading… (Esc stops)"]
         except USER_ERRORS as error:
             raise gr.Error(str(error), print_exception=False) from error
+
+    def visitor(self, request: gr.Request) -> str:
+        """Whom to count a question for."""
+        return visitor(request, self.proxied)
 
     def finish(self, comparison: Comparison | None) -> list[Any]:
         """Open the vote, if there is something to vote on."""
@@ -131,7 +140,7 @@ class Compare:
         ]
 
 
-def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
+def compare_tab(page: gr.Blocks, compare: Compare, secret: str, campaigns: Campaigns | None = None) -> None:
     """Lay the page out and wire it. `secret` keeps a rater's pseudonym readable across restarts."""
     comparison, conversation = gr.State(None), gr.State(None)
     rater = gr.BrowserState("", storage_key="fourfold-rater", secret=secret)
@@ -140,27 +149,33 @@ def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
     )
     loading = gr.Markdown("⏳ Starting …", elem_id="loading")
     timer = gr.Timer(1.0)
+    rating_words = rating_head()
     with gr.Row(elem_classes="asking"):
         question = gr.Textbox(
             show_label=False, label="Question", placeholder="Ask the documents something", scale=6, elem_id="question"
         )
         ask = gr.Button("Ask", variant="primary", interactive=False, elem_id="ask", scale=1, min_width=90)
         stop = gr.Button("Stop", interactive=False, elem_id="stop", scale=1, min_width=90)
-    examples(question)
-    earlier = gr.Markdown("", elem_id="earlier")
-    setup, asked = settings(), gr.Markdown("", elem_id="asked")
+    with gr.Column() as own_question:
+        examples(question)
+        earlier = gr.Markdown("", elem_id="earlier")
+        setup = settings()
+    asked = gr.Markdown("", elem_id="asked")
     with gr.Row(elem_classes="panes"):
         shown = [pane(letter) for letter in LETTERS]
     status = gr.Markdown("", elem_id="status")
+    strip = rating_strip(rating_words)
     voting = controls()
     sources = gr.HTML("", elem_id="sources")
     followup_part(question, comparison, conversation, earlier, sources)
 
+    answered = [status, ask, stop, *voting.asked]
+    opened = [comparison, *shown, asked, status, sources, *answered[1:]]
     begun = gr.on(
         [ask.click, question.submit],
         compare.begin,
         [question, *setup, conversation],
-        [comparison, *shown, asked, status, sources, ask, stop, *voting.asked, conversation, earlier],
+        [*opened, conversation, earlier],
         js=LEAVE_THE_BOX,
         show_progress_on=[status],
         concurrency_id="prepare",
@@ -173,13 +188,27 @@ def compare_tab(page: gr.Blocks, compare: Compare, secret: str) -> None:
         concurrency_limit=STREAMS,
         show_progress="hidden",
         api_visibility="private",
-    ).then(
-        compare.finish,
-        [comparison],
-        [status, ask, stop, *voting.asked],
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    ).then(compare.finish, [comparison], answered, show_progress="hidden", api_visibility="private")
+    if campaigns is not None:
+        task = gr.State(None)
+        rating = Rating(compare.workbench, campaigns, compare.limits, compare.opened, compare.visitor)
+        arrived = [strip.words, strip.following, ask, question, own_question]
+        page.load(rating.arrive, None, arrived, queue=False, show_progress="hidden", api_visibility="private")
+        strip.following.click(
+            rating.begin,
+            [rater, strip.beyond],
+            [task, rater, strip.words, strip.beyond, question, *opened],
+            show_progress_on=[status],
+            concurrency_id="prepare",
+            api_visibility="private",
+        ).success(
+            rating.stream,
+            [task, comparison],
+            [*shown, status],
+            concurrency_limit=STREAMS,
+            show_progress="hidden",
+            api_visibility="private",
+        ).then(compare.finish, [comparison], answered, show_progress="hidden", api_visibility="private")
     stop.click(compare.stop, [comparison], None, queue=False, api_visibility="private")
     on_vote(compare.voting, voting, [comparison, rater], [*shown, status, sources])
     refresh = [loading, timer, setup[0], setup[1], ask]

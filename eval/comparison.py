@@ -71,6 +71,10 @@ class Comparison:
     proofs: Proofs = field(default_factory=dict)
     """What supports the answers; not for the page before the vote."""
     finished_at: float = 0.0
+    campaign: str = ""
+    """The campaign that handed the prompt out, or nothing."""
+    prompt_id: str = ""
+    """The prompt's id in that campaign, or nothing."""
     form: "Version | None" = None
     """The rating form that the page shows."""
     saved: "Vote | None" = None

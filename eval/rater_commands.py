@@ -48,7 +48,7 @@ def list_raters(options: argparse.Namespace) -> None:
         "raters": [asdict(report) for report in raters],
         "judges": [asdict(report) for report in judges],
     }
-    lines = [*agreement_lines(found), "", *_rater_lines(raters)]
+    lines = [*agreement_lines(found), "", *rater_lines(raters)]
     show(options, result, [*lines, *([""] if judges else []), *_judge_lines(judges)])
 
 
@@ -95,7 +95,8 @@ def agreement_lines(found: "dict[str, Alpha]") -> list[str]:
     return [*table(rows), *(f"{name}: {value.note}" for name, value in found.items() if value.note)]
 
 
-def _rater_lines(raters: "list[RaterReport]") -> list[str]:
+def rater_lines(raters: "list[RaterReport]") -> list[str]:
+    """A line for each rater, then what speaks against some."""
     if not raters:
         return ["No blind votes yet."]
     rows: list[tuple[str, ...]] = [("rater", "votes", "favourite pane", "agrees", "chance", "words/min", "twice alike")]

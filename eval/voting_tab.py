@@ -76,7 +76,12 @@ class Voting:
 
 
 def shown_after(comparison: Comparison) -> list[Any]:
-    """The panes with their variants, the status, the sources, and the buttons."""
+    """The panes with their variants, the status, the sources, and the buttons.
+
+    In a campaign nothing is revealed: who knows how a variant writes rates the next prompt no longer blind.
+    """
+    if comparison.campaign:
+        return [*[gr.skip()] * 4, "Vote saved. Show the next prompt.", "", *buttons_for(None)]
     words = said(comparison.saved) if comparison.saved else ""
     status = f"Vote saved: **{words}**. Ask the next question, or see the [results](/results)."
     return [*pane_updates(comparison, revealed=True), status, evidence(comparison), *buttons_for(None)]
