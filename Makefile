@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 SETUP := $(VENV)/.setup
 APT_CHROMIUM = command -v chromium || command -v chromium-browser || command -v google-chrome
 
-.PHONY: run test fast slow check bench requirements plain-adapter grounded-adapter sample-adapter setup chromium postgresql clean
+.PHONY: run test fast slow check bench evidence requirements plain-adapter grounded-adapter sample-adapter setup chromium \
+	postgresql clean
 
 run: setup ## the app, on http://127.0.0.1:7860
 	$(BIN)/python app.py
@@ -32,6 +33,9 @@ bench: setup ## measurements; see tests/bench
 	$(BIN)/python -m tests.bench int8
 	$(BIN)/python -m tests.bench page
 	$(BIN)/python -m tests.bench train --rounds 3
+
+evidence: setup ## docs/evidence.md: the four variants on the samples and, where it is there, on SQuAD (under an hour)
+	$(BIN)/python -m tests.evidence
 
 requirements: setup ## requirements.txt for a Space, from pyproject.toml
 	$(BIN)/python -m tests.requirements > requirements.txt

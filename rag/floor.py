@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # loads torch
 REFUSAL = "The documents do not seem to answer this. Ask it in other words, or add a document that does."
 FILE = "floor.json"
 SHARE_OF_WORDS = 0.25
-"""Of `nearness`; the rest is the cosine. Chosen on two sets: docs/benchmarks.md."""
+"""Of `nearness`; the rest is the cosine. Chosen on the sample documents."""
 PASSAGES = 3
 FOLDS = 5
 MOST_REFUSALS = 0.05
