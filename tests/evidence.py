@@ -137,8 +137,9 @@ def page(found: Sequence[tuple[Set, Results]], seed: int, seconds: float) -> Ite
     yield ""
     yield f"Written by `make evidence` (seed {seed}; the last run took {seconds / 60:.0f} minutes and used what was"
     yield "there of earlier ones). Base: the default model of 135 million parameters. Intervals are 95 %, by"
-    yield "resampling whole sources; `+3` is a variant with three examples in its prompt. Two adapters are compared: one"
-    yield f"trained on the rows as they are (**{PLAIN}**), one on rows with the right passage among others (**{GROUNDED}**)."
+    yield "resampling whole sources; `+3` is a variant with three examples in its prompt. Two adapters are"
+    yield f"compared: one trained on the rows as they are (**{PLAIN}**), and one on rows with the right passage"
+    yield f"among others (**{GROUNDED}**)."
     for one, results in found:
         yield from part(one, results)
     yield from shapes({one.name: results for one, results in found})
