@@ -62,7 +62,8 @@ ASKED = {
 def question(comparison: Comparison) -> str:
     """What the rater is asked now."""
     letters = dict(zip(comparison.order, LETTERS, strict=False))
-    same = [f" {' and '.join(letters[name] for name in group)} gave the same answer." for group in comparison.identical]
+    groups = sorted(sorted(letters[name] for name in group) for group in comparison.identical)
+    same = [f" {' and '.join(group)} gave the same answer." for group in groups]
     return ASKED[comparison.mode] + "".join(same)
 
 
