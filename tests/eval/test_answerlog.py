@@ -54,6 +54,7 @@ def test_two_runs_cannot_write_to_one_file(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_killed_writer_loses_nothing_and_locks_nobody_out(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     script = (

@@ -107,6 +107,7 @@ def test_a_stopped_benchmark_keeps_its_answers_and_goes_on(loaded: Workbench, ho
     assert seen[0] == len(kept)
 
 
+@pytest.mark.slow
 def test_a_killed_benchmark_goes_on_where_it_was(samples: Path, tiny_base_path: Path, home: Path) -> None:
     script = (
         "import sys, time, pathlib, eval.workbench\n"

@@ -61,6 +61,7 @@ def test_reasons_are_one_sentence_with_the_name_and_a_remedy() -> None:
             assert "; " in found
 
 
+@pytest.mark.slow
 def test_none_of_them_stops_a_run_or_leaves_anything_outside_the_index(
     index: Index, make_pdf: Callable[..., bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

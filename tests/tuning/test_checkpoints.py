@@ -150,6 +150,7 @@ def test_a_resumed_run_ends_in_the_very_same_weights(
     assert not runs.checkpoints.exists()
 
 
+@pytest.mark.slow
 def test_killed_at_every_step_it_still_arrives(
     base: Base, tmp_path: Path, undisturbed: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

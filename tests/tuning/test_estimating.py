@@ -21,6 +21,7 @@ def recipe(tmp_path: Path) -> Recipe:
     return Recipe.of(path)
 
 
+@pytest.mark.slow
 def test_it_says_how_long_and_how_much_and_writes_nothing(home: Path, recipe: Recipe, tiny_base_path: Path) -> None:
     found = foresee(home, recipe, CONFIG, str(tiny_base_path))
     assert set(found) == {"seconds", "step_seconds", "bytes", "free_bytes"}

@@ -316,6 +316,7 @@ def test_a_silent_run_is_seen_to_be_and_a_stop_ends_it_soon_whoever_passes_by(ho
     assert not psutil.pid_exists(hanging.pid)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("played")
 def test_hanging_rows_are_no_mystery(home: Path, rows: Path, tiny_base_path: Path, tmp_path: Path) -> None:
     """They may lie on a network disk that has gone: reading them never returns, and nothing is raised."""

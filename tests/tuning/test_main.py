@@ -67,6 +67,7 @@ def test_train_list_show_chat_export_delete(
     assert call(capsys, "show", "better")[0] == 2
 
 
+@pytest.mark.slow
 def test_a_run_is_measured_unless_told_not_to_and_can_be_measured_later_and_compared(
     rows: Path, tiny_base_path: Path, capsys: pytest.CaptureFixture[str], home: Path
 ) -> None:

@@ -47,6 +47,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return said
 
 
+@pytest.mark.slow
 def test_a_run_is_shown_by_any_page_until_it_ends_in_an_adapter(
     page: RunsPage, home: Path, rows: Path, tiny_base_path: Path
 ) -> None:

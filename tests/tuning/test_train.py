@@ -250,6 +250,7 @@ def judged_rows(method: str) -> str:
     return "\n".join(map(json.dumps, rows))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["dpo", "kto"])
 def test_preferences_are_learnt_and_survive_a_stop(base: Base, tmp_path: Path, method: str) -> None:
     (tmp_path / "rows.jsonl").write_text(judged_rows(method))
@@ -295,6 +296,7 @@ def test_dpo_goes_on_from_an_adapter_and_leaves_no_copy_of_it(base: Base, tmp_pa
     assert list(tuned.peft_config) == ["default"]
 
 
+@pytest.mark.slow
 def test_a_sweep_takes_the_rate_that_validates_best_and_none_that_diverges(base: Base, tmp_path: Path) -> None:
     config = replace(CONFIG, learning_rate=5e-3, epochs=12, sweep=True, seed=1)
     adapter, events = run(base, tmp_path, config, rows=24, splits=("train", "train", "validation"))
