@@ -121,9 +121,9 @@ def test_a_public_page_has_no_handler_that_changes_anything(tmp_path: Path) -> N
         )
         for editable in (True, False)
     }
-    assert {"create", "add", "delete", "search", "view", "open", "find", "preview"} <= wired[True]
+    assert {"create", "add", "delete", "search", "view", "open", "find", "preview", "recut"} <= wired[True]
     assert {"search", "view", "open", "find"} <= wired[False]
-    assert not {"create", "add", "delete", "ask", "preview"} & wired[False]
+    assert not {"create", "add", "delete", "ask", "preview", "recut"} & wired[False]
 
 
 def test_a_public_page_does_not_tell_where_files_lie(page: DocumentsPage) -> None:
