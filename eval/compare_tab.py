@@ -181,39 +181,38 @@ def compare_tab(page: gr.Blocks, compare: Compare, secret: str, campaigns: Campa
         concurrency_id="prepare",
         api_visibility="private",
     )
-    begun.success(
-        compare.stream,
-        [comparison],
-        [*shown, status],
-        concurrency_limit=STREAMS,
-        show_progress="hidden",
-        api_visibility="private",
-    ).then(compare.finish, [comparison], answered, show_progress="hidden", api_visibility="private")
+    write_then_ask(begun, compare.stream, [comparison], [*shown, status], compare.finish, answered)
     if campaigns is not None:
         task = gr.State(None)
         rating = Rating(compare.workbench, campaigns, compare.limits, compare.opened, compare.visitor)
         arrived = [strip.words, strip.following, ask, question, own_question]
         page.load(rating.arrive, None, arrived, queue=False, show_progress="hidden", api_visibility="private")
-        strip.following.click(
+        handed = strip.following.click(
             rating.begin,
             [rater, strip.beyond],
             [task, rater, strip.words, strip.beyond, question, *opened],
             show_progress_on=[status],
             concurrency_id="prepare",
             api_visibility="private",
-        ).success(
-            rating.stream,
-            [task, comparison],
-            [*shown, status],
-            concurrency_limit=STREAMS,
-            show_progress="hidden",
-            api_visibility="private",
-        ).then(compare.finish, [comparison], answered, show_progress="hidden", api_visibility="private")
+        )
+        write_then_ask(handed, rating.stream, [task, comparison], [*shown, status], compare.finish, answered)
     stop.click(compare.stop, [comparison], None, queue=False, api_visibility="private")
     on_vote(compare.voting, voting, [comparison, rater], [*shown, status, sources])
     refresh = [loading, timer, setup[0], setup[1], ask]
     timer.tick(compare.loading, None, refresh, queue=False, show_progress="hidden", api_visibility="private")
     page.load(compare.loading, None, refresh, queue=False, show_progress="hidden", api_visibility="private")
+
+
+def write_then_ask(
+    begun: Any, stream: Any, given: list[Any], shown: list[Any], finish: Any, answered: list[Any]
+) -> None:
+    """Once `begun` has succeeded, stream the answers into what is `shown`, then open the vote on them.
+
+    The comparison is the last of what is `given` to the stream.
+    """
+    begun.success(
+        stream, given, shown, concurrency_limit=STREAMS, show_progress="hidden", api_visibility="private"
+    ).then(finish, given[-1:], answered, show_progress="hidden", api_visibility="private")
 
 
 def pane(letter: str) -> gr.Chatbot:
