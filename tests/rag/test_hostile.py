@@ -74,7 +74,7 @@ def test_none_of_them_stops_a_run_or_leaves_anything_outside_the_index(
     small = [file for file in files if len(file.data) < SMALL]
     assert len(files) > 90
     assert len(small) > 50
-    before = below(tmp_path)
+    before, children_before = below(tmp_path), set(psutil.Process().children(recursive=True))
     sources = [(file.name, file.data) for file in small]
     report = index.add([*sources, ("\udcff.txt", b"Half a name."), ("good.txt", b"The good one comes last.")])
     reasons = {entry["path"]: entry["reason"] for entry in report.failed}
@@ -89,6 +89,6 @@ def test_none_of_them_stops_a_run_or_leaves_anything_outside_the_index(
             assert any(name.startswith(file.name) for name in reasons), file.name
     assert index.search("Which one comes last?", 1, "bm25")[0].document == "good.txt"
     assert {path for path in below(tmp_path) - before if not path.startswith(str(index.folder))} == set()
-    children = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+    children = {" ".join(child.cmdline()) for child in set(psutil.Process().children(recursive=True)) - children_before}
     assert all("rag.reader_process" in command for command in children if command), children
     json.dumps(reasons).encode()  # as commands and pages show them

@@ -17,6 +17,8 @@ from tests.conftest import REPO
 from .killing import KINDS
 
 ROUNDS = 50
+FILES = 120
+"""With several times the characters that are embedded between two commits, so that a run can be seen under way."""
 
 
 def run(tmp_path: Path, kind: str, number: int) -> dict[str, Any]:
@@ -56,9 +58,9 @@ def test_killed_commands_leave_whole_documents_and_go_on(tmp_path: Path, home: P
     """The real commands with the real embedder: adding, then embedding anew, each killed in the middle."""
     folder, path = tmp_path / "files", home / "indexes" / "default" / "store.sqlite"
     folder.mkdir()
-    for number in range(60):
-        sentences = (f"Sentence {n} of note {number} speaks of {'rain' * (n % 3 + 1)}." for n in range(30))
-        (folder / f"{number:02}.txt").write_text(" ".join(sentences))
+    for number in range(FILES):
+        sentences = (f"Sentence {n} of note {number} speaks of {'rain' * (n % 3 + 1)}." for n in range(60))
+        (folder / f"{number:03}.txt").write_text(" ".join(sentences))
 
     def rag(*arguments: str, kill: object = None) -> str:
         process = subprocess.Popen(
@@ -66,7 +68,7 @@ def test_killed_commands_leave_whole_documents_and_go_on(tmp_path: Path, home: P
         )
         if kill:
             until(lambda: process.poll() is not None or kill())  # type: ignore[operator]
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()
         out = process.communicate()[0]
         assert process.returncode == (-signal.SIGKILL if kill else 0)
         return out
@@ -85,18 +87,18 @@ def test_killed_commands_leave_whole_documents_and_go_on(tmp_path: Path, home: P
         return json.loads(rag("search", "What does note 7 speak of?", "--json"))["hits"]
 
     rag("sync", str(folder), kill=documents)
-    assert 0 < documents() < 60
+    assert 0 < documents() < FILES
     with Store(path).snapshot() as snapshot:
         for document in snapshot.documents():
             assert document.chunks
             assert snapshot.document(document.name).text == (folder / Path(document.name).name).read_text()
     report = json.loads(rag("sync", str(folder), "--json"))
-    assert len(report["added"]) + len(report["unchanged"]) == documents() == 60
+    assert len(report["added"]) + len(report["unchanged"]) == documents() == FILES
     before = hits()
     rag("reembed", "--chunk-size", "40", kill=filled)
     assert hits() == before, "the old one serves"
     report = json.loads(rag("reembed", "--chunk-size", "40", "--json"))
     assert report["changed"]
     assert report["resumed"] > 0
-    assert report["documents"] + report["resumed"] == 60
+    assert report["documents"] + report["resumed"] == FILES
     assert hits() != before
