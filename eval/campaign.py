@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from eval.comparison import Setup
 from eval.errors import InputError
 from eval.handout import Next, Plan
 from eval.prompts import Prompt
+from eval.setup import Setup
 
 NAME = re.compile(r"[\w-]{1,60}")
 

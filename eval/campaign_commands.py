@@ -82,8 +82,8 @@ def _campaigns() -> "Iterator[Campaigns]":
 
 
 def create(options: argparse.Namespace) -> None:
-    from eval.comparison import Setup
     from eval.prompts import read_prompts
+    from eval.setup import Setup
 
     setup = Setup(
         adapter=options.adapter,

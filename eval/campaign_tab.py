@@ -11,12 +11,12 @@ import gradio as gr
 from eval.agreement import agreements, rater_reports
 from eval.campaign_view import body, empty
 from eval.campaigns import Campaigns
-from eval.comparison import Setup
 from eval.errors import USER_ERRORS, InputError
 from eval.judge import Judge, settings_of
 from eval.judging import judge_pairs, judge_reports, open_pairs
 from eval.prompts import ENDINGS, lines_of, read_prompts
 from eval.rating import answer_all
+from eval.setup import Setup
 from eval.votes import StoreError, Votes
 from eval.workbench import Workbench
 

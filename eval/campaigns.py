@@ -21,10 +21,10 @@ from eval import database
 from eval.campaign import Campaign, Standing, Task, check
 from eval.campaign_tables import CAMPAIGNS, PROMPTS, TURNS
 from eval.campaign_turns import quotas_of, resumed, turns_of
-from eval.comparison import Setup, shown
 from eval.errors import InputError
 from eval.handout import Next, choose
 from eval.prompts import Prompt
+from eval.setup import Setup, shown
 from eval.variants import IDS
 from eval.votes import StoreError
 

@@ -3,32 +3,25 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import gradio as gr
 
 from eval.campaigns import Campaigns
 from eval.compare_view import LETTERS, panes
-from eval.comparison import Comparison, Setup, answer, prepare
+from eval.comparison import Comparison, answer, prepare
 from eval.errors import USER_ERRORS
 from eval.followup_tab import asked as asked_of
 from eval.followup_tab import followup_part, going_on
 from eval.form import Forms
 from eval.limits import Limits
 from eval.rating_tab import Rating, rating_head, rating_strip
-from eval.variants import IDS
+from eval.setup_tab import read_settings, settings
 from eval.votes import Votes
 from eval.voting_tab import Voting, buttons_for, controls, on_vote, pane_updates
 from eval.voting_view import question as question_to_rater
 from eval.workbench import SAMPLES, Workbench
 
-MODES = [
-    ("The best of four", "best"),
-    ("All four in order", "ranking"),
-    ("The better of two", "pair"),
-    ("Open: names visible", "open"),
-]
 STREAMS = 24
 """Questions that are answered or wait in the engine at once; it has its own waiting room, which is fair."""
 
@@ -52,21 +45,9 @@ class Compare:
 
     def begin(self, question: str, *setup: Any) -> list[Any]:
         """Check the input, find the passages, and clear the panes."""
-        adapter, index, passages, temperature, max_tokens, seed, mode, pair, floor, rewrite, conversation = setup
+        *given, conversation = setup
         try:
-            chosen = Setup(
-                adapter=str(adapter or ""),
-                index=str(index or ""),
-                passages=int(passages),
-                temperature=float(temperature),
-                max_tokens=int(max_tokens),
-                seed=int(seed or 0),
-                mode=str(mode),
-                pair=tuple(str(pair).split(",")) if pair else (),
-                floor=bool(floor),
-                rewrite=bool(rewrite),
-            )
-            comparison = prepare(self.workbench, str(question or ""), chosen, conversation)
+            comparison = prepare(self.workbench, str(question or ""), read_settings(*given), conversation)
         except (*USER_ERRORS, TypeError, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from error
         # The next question begins anew, unless it is asked as a follow-up.
@@ -232,33 +213,11 @@ def pane(letter: str) -> gr.Chatbot:
     )
 
 
-def settings() -> list[gr.components.Component]:
-    """What the answers are made with, in the order that `Compare.begin` takes them."""
-    with gr.Accordion("Settings", open=False), gr.Row():
-        return [
-            gr.Dropdown([], label="Adapter", info="Used by tuned and combined"),
-            gr.Dropdown([], label="Documents", info="Used by rag and combined"),
-            gr.Slider(1, 10, 3, step=1, label="Passages", info="How many the model reads"),
-            gr.Slider(0, 1.5, 0, step=0.1, label="Temperature", info="0: always the likeliest word"),
-            gr.Slider(16, 512, 128, step=16, label="Longest answer", info="In tokens"),
-            gr.Number(0, label="Seed", precision=0, info="Same seed, same answers"),
-            gr.Dropdown(MODES, value="best", label="Vote for", info="Open votes are kept out of the results"),
-            gr.Dropdown(pairs(), value="", label="Which two", info="Where two are compared"),
-            gr.Checkbox(True, label="Say when not in the documents", info="Where their floor is calibrated"),
-            gr.Checkbox(False, label="Let the model reword follow-ups", info="For the search; else joined"),
-        ]
-
-
 def examples(question: gr.Textbox) -> None:
     path = SAMPLES / "questions.json"
     if path.is_file():
         listed = [[row["question"]] for row in json.loads(path.read_text(encoding="utf-8"))]
         gr.Examples(listed, question, label="About the sample documents", examples_per_page=6, api_visibility="private")
-
-
-def pairs() -> list[tuple[str, str]]:
-    """Pairs of variants to choose from, as a page words them and as `Compare.begin` takes them."""
-    return [("Two at random", ""), *((f"{one} and {other}", f"{one},{other}") for one, other in combinations(IDS, 2))]
 
 
 def visitor(request: gr.Request, proxied: bool) -> str:

@@ -1,6 +1,5 @@
 """One question on its way from being asked to being voted on: what was sent, what came back, and in which order."""
 
-import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -12,8 +11,8 @@ from uuid import uuid4
 from eval.conversation import Conversation, searched_for
 from eval.errors import InputError
 from eval.proofs import Proofs, proofs_of
+from eval.setup import Setup, shown
 from eval.variants import IDS, VARIANTS, four_requests
-from eval.vote import MODES
 from eval.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -27,27 +26,6 @@ REFRESH = 0.1
 """Seconds between two updates of the page. Decoding never waits for them."""
 LONGEST_QUESTION = 4000
 """Characters."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What the four answers are made with."""
-
-    adapter: str
-    index: str
-    passages: int = 3
-    temperature: float = 0.0
-    top_p: float = 0.95
-    max_tokens: int = 160
-    seed: int = 0
-    mode: str = "best"
-    """One of `MODES`: what is asked of the rater."""
-    pair: tuple[str, ...] = ()
-    """In the mode `pair`, the two variants; a random two where none are named."""
-    floor: bool = True
-    """Let the variants with documents say so where nothing found comes near, if the index has a floor."""
-    rewrite: bool = False
-    """Have the base model word a follow-up anew for the search; else the earlier question is put in front of it."""
 
 
 @dataclass
@@ -172,20 +150,6 @@ def _against_floor(index: "Index", question: str, hits: "Sequence[Hit]") -> dict
         "cosine": max(hit.cosine for hit in hits),
         "refused": near < floor.value,
     }
-
-
-def shown(setup: Setup) -> tuple[str, ...]:
-    """The variants from left to right, in an order drawn anew where the comparison is blind."""
-    if setup.mode not in MODES:
-        raise InputError(f"{setup.mode!r} is no way to vote; choose one of {', '.join(MODES)}.")
-    if setup.mode == "open":
-        return IDS
-    chance = secrets.SystemRandom()
-    if setup.mode != "pair":
-        return tuple(chance.sample(IDS, len(IDS)))
-    if setup.pair and (len(set(setup.pair)) != 2 or not set(setup.pair) <= set(IDS)):
-        raise InputError(f"{' and '.join(setup.pair)} are no pair; choose two of {', '.join(IDS)}.")
-    return tuple(chance.sample(setup.pair or IDS, 2))
 
 
 def answer(workbench: Workbench, comparison: Comparison, user: str = "") -> Iterator[None]:

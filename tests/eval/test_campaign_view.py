@@ -6,8 +6,8 @@ from eval.agreement import Accord, Favourite, RaterReport
 from eval.alpha import alpha
 from eval.campaign import Campaign, Standing
 from eval.campaign_view import body, empty
-from eval.comparison import Setup
 from eval.judging import JudgeReport
+from eval.setup import Setup
 
 CAMPAIGN = Campaign("k", "2026-01-01", "", 3, 10, 0, 0, Setup("a", "i"), 20)
 STANDING = Standing(CAMPAIGN, needed=40, rated=10, held=2, answered=20, by_rater={"anna": 10})

@@ -14,11 +14,11 @@ from eval.agreement import agreements
 from eval.campaign import Task, state_of
 from eval.campaigns import Campaigns
 from eval.casting import Said, make_vote
-from eval.comparison import Setup
 from eval.errors import InputError
 from eval.handout import Next
 from eval.prompts import Prompt
 from eval.rating import answer_all, answer_task, comparison_of
+from eval.setup import Setup
 from eval.votes import Votes, database_url
 from eval.workbench import Workbench
 from tests.eval import making

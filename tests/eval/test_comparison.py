@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from eval.casting import Said, make_vote
-from eval.comparison import Comparison, Setup, answer, prepare, shown
+from eval.comparison import Comparison, answer, prepare
 from eval.errors import USER_ERRORS
+from eval.setup import Setup, shown
 from eval.variants import IDS
 from eval.vote import check
 from eval.workbench import Workbench

@@ -9,11 +9,11 @@ import pytest
 
 from eval.campaigns import Campaigns
 from eval.compare_tab import Compare
-from eval.comparison import Setup
 from eval.handout import Next
 from eval.limits import Limits
 from eval.prompts import Prompt
 from eval.rating_tab import Rating, campaign_of, ended
+from eval.setup import Setup
 from eval.votes import Votes, database_url
 from eval.workbench import Workbench
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from eval.comparison import Comparison, Setup, answer, prepare
+from eval.comparison import Comparison, answer, prepare
+from eval.setup import Setup
 from eval.workbench import SAMPLES, Workbench
 
 pytestmark = pytest.mark.slow
