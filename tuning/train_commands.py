@@ -33,14 +33,14 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=PRESETS, default="balanced", help="where the values below start from")
     choices = {"method": METHODS, "precision": PRECISIONS}
     for field in fields(TrainConfig):
-        meaning = field.metadata["meaning"]
+        meaning = field.metadata["meaning"].replace("%", "%%")  # which argparse would fill in
         flag = "--" + field.name.replace("_", "-")
         if isinstance(field.default, bool):
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=meaning)
         elif field.name in choices:  # the config says what is wrong with another value, and why
             parser.add_argument(flag, metavar="|".join(choices[field.name]), help=meaning)
         else:
-            parser.add_argument(flag, type=type(field.default), metavar="N", help=meaning.replace("%", "%%"))
+            parser.add_argument(flag, type=type(field.default), metavar="N", help=meaning)
     parser.add_argument("--estimate", action="store_true", help="time a few real steps, say what training takes, end")
     base_option(parser)
 
