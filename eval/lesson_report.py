@@ -15,7 +15,8 @@ class LessonReport:
     """Counts of the rows, and how much longer what is preferred is."""
 
     rows: int
-    conversations: int
+    sources: int
+    """Groups of rows that are joined by a conversation or a prompt, and so in one split."""
     repeated: int
     """Rows that say what an earlier one says: several raters, or one question asked again. They are left out."""
     contradicted: int
@@ -31,7 +32,7 @@ class LessonReport:
         return asdict(self)
 
     def in_words(self) -> list[str]:
-        lines = [f"{self.rows} rows of {self.conversations} conversations"]
+        lines = [f"{self.rows} rows of {self.sources} conversations or prompts"]
         if self.repeated:
             lines.append(f"{self.repeated} more left out, which repeat one of them")
         if self.contradicted:
@@ -61,7 +62,7 @@ def distinct(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]]
     low, high = wilson(sum(unequal), len(unequal), 0.95)
     report = LessonReport(
         rows=len(mine),
-        conversations=len({row["source"] for row in mine}),
+        sources=len({row["source"] for row in mine}),
         repeated=len(rows) - len(mine),
         contradicted=sum(both[_said(row)] for row in mine if "chosen" in row),
         longer=fmean(unequal) if unequal else None,

@@ -2,15 +2,16 @@
 
 An answer is only set against one that was given to the very same prompt: where one had passages and the other not, the
 vote says as much about the passages as about the words. Only people teach, and choices only where they did not know the
-names; what a person wrote as the better answer teaches in any mode. Every row carries its conversation as `source`, so
-that no conversation is in two splits.
+names; what a person wrote as the better answer teaches in any mode. Every row carries a `source`, so that no
+conversation and no prompt is in two splits.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
 from eval.outcomes import winning
+from eval.sources import sources
 from eval.vote import Vote, is_evidence
 
 Row = dict[str, Any]
@@ -22,34 +23,37 @@ def preferences(votes: Sequence[Vote]) -> Iterator[Row]:
 
     Ties, votes without a best answer and equal texts make none.
     """
+    source = sources(votes)
     for vote in votes:
         made = set()
         for variant, chosen, rejected in (*_choices(vote), *_corrections(vote)):
             usable = chosen.strip() and rejected.strip() and chosen != rejected
             if usable and (str(vote.prompts[variant]), chosen, rejected) not in made:
                 made.add((str(vote.prompts[variant]), chosen, rejected))
-                yield {**_head(vote, variant), "chosen": chosen, "rejected": rejected}
+                yield {**_head(vote, variant, source), "chosen": chosen, "rejected": rejected}
 
 
 def feedback(votes: Sequence[Vote]) -> Iterator[Row]:
     """`prompt`, `completion`, `label`: by the thumb that an answer got, else true for a best answer called acceptable
     and false for all where none was."""
+    source = sources(votes)
     for vote in votes:
         judged = _judged(vote) if is_evidence(vote) else {}
         for variant, good in sorted(judged.items()):
             if vote.answers[variant].strip():
-                yield {**_head(vote, variant), "completion": vote.answers[variant], "label": good}
+                yield {**_head(vote, variant, source), "completion": vote.answers[variant], "label": good}
 
 
 def instructions(votes: Sequence[Vote]) -> Iterator[Row]:
     """`messages`: what a person wrote instead of an answer, and each best answer that was called acceptable and left as
     it is, after the prompt that it was given to."""
+    source = sources(votes)
     for vote in votes:
         accepted = sorted(winning(vote)) if vote.acceptable and is_evidence(vote) else []
         better = {variant: text for variant, text, _ in _corrections(vote)}
         for variant, text in ({variant: vote.answers[variant] for variant in accepted} | better).items():
             if text.strip():
-                head = _head(vote, variant)
+                head = _head(vote, variant, source)
                 yield {"messages": [*head.pop("prompt"), {"role": "assistant", "content": text}], **head}
 
 
@@ -82,6 +86,6 @@ def _judged(vote: Vote) -> dict[str, bool]:
     return judged | thumbs
 
 
-def _head(vote: Vote, variant: str) -> Row:
+def _head(vote: Vote, variant: str, source: Mapping[str, str]) -> Row:
     prompt = [{"role": turn["role"], "content": turn["content"]} for turn in vote.prompts[variant]]
-    return {"prompt": prompt, "source": vote.conversation, "id": f"{vote.id}/{variant}"}
+    return {"prompt": prompt, "source": source[vote.id], "id": f"{vote.id}/{variant}"}

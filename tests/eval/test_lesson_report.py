@@ -16,7 +16,7 @@ def pair(chosen: str, rejected: str, source: str = "c1") -> dict[str, Any]:
 def test_what_several_raters_said_alike_is_one_row() -> None:
     rows, report = distinct([pair("Nine.", "Ten."), pair("Nine.", "Ten.", "c2"), pair("Eight.", "Ten.", "c2")])
     assert [row["chosen"] for row in rows] == ["Nine.", "Eight."]
-    assert (report.rows, report.repeated, report.conversations) == (2, 1, 2)
+    assert (report.rows, report.repeated, report.sources) == (2, 1, 2)
 
 
 def test_contradictions_are_counted_and_kept() -> None:

@@ -60,7 +60,7 @@ def test_what_the_votes_teach_is_said_and_a_run_is_queued(
     for vote in cast():
         log.append(vote)
     found = handlers(log, home)
-    assert "rows of 12 conversations" in found["lesson"](DPO)
+    assert "rows of 12 conversations or prompts" in found["lesson"](DPO)
     with pytest.raises(gr.Error, match="has no name"):
         found["tune"](DPO, " ")
     assert "is in the queue" in found["tune"](DPO, "preferred")
