@@ -30,6 +30,15 @@ class Style(NamedTuple):
     """Spans in bold."""
 
 
+class Match(NamedTuple):
+    """Who was set against its parent."""
+
+    adapter: str
+    parent: str
+    """Names; the adapter's digest is the ballot's."""
+    parent_digest: str
+
+
 class Ballot(NamedTuple):
     """See `Vote` for what each field means. Mappings have a key for each variant shown that has such a figure."""
 
@@ -60,6 +69,13 @@ class Ballot(NamedTuple):
     style: Mapping[str, Style]
     adapter: str
     """The digest of the adapter that `tuned` and `combined` used; empty where it was not recorded."""
+    task: str = ""
+    match: Match | None = None
+    """In the mode `parent`."""
+
+
+OLDEST = len(Ballot._fields) - len(Ballot._field_defaults)
+"""Fields that a ballot has had from the first version on; later ones have defaults."""
 
 
 def ballot_of(vote: Vote) -> Ballot:
@@ -76,8 +92,16 @@ def ballot_of(vote: Vote) -> Ballot:
             },
             "style": {variant: style(answer) for variant, answer in vote.answers.items()},
             "adapter": str(adapter.get("digest", "")) if isinstance(adapter, dict) else "",
+            "match": _match(vote),
         }
     )
+
+
+def _match(vote: Vote) -> Match | None:
+    if vote.mode != "parent":
+        return None
+    adapter, parent = vote.configuration.get("adapter") or {}, vote.configuration["parent"]
+    return Match(str(adapter.get("name", "")), str(parent["name"]), str(parent["digest"]))
 
 
 def style(answer: str) -> Style:
@@ -98,10 +122,13 @@ def decode(text: str) -> Ballot:
         fields: list[Any] = orjson.loads(text)
     except orjson.JSONDecodeError:  # it refuses the lone surrogates that a question can hold
         fields = json.loads(text)
-    given: dict[str, Any] = dict(zip(Ballot._fields, fields, strict=True))
+    if not OLDEST <= len(fields) <= len(Ballot._fields):
+        raise ValueError(f"a ballot has {OLDEST} to {len(Ballot._fields)} fields, not {len(fields)}")
+    given: dict[str, Any] = dict(zip(Ballot._fields, fields, strict=False))
     given["order"] = tuple(given["order"])
     given["ranking"] = tuple(tuple(group) for group in given["ranking"])
     given["identical"] = tuple(tuple(group) for group in given["identical"])
     given["judgements"] = {variant: from_json(said) for variant, said in given["judgements"].items()}
     given["style"] = {variant: Style(*counts) for variant, counts in given["style"].items()}
+    given["match"] = Match(*given["match"]) if given.get("match") else None
     return Ballot(**given)

@@ -40,6 +40,7 @@ def kind_of_question(question: str) -> str:
 
 
 GROUPINGS: dict[str, tuple[str, Callable[[Ballot], str]]] = {
+    "task": ("topic or task", lambda vote: vote.task or "not named"),
     "question": ("kind of question", lambda vote: kind_of_question(vote.question)),
     "campaign": ("campaign", lambda vote: vote.campaign or "none"),
     "rater": ("rater", lambda vote: vote.rater),

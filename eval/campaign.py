@@ -81,6 +81,8 @@ def check(name: str, prompts: int, raters: int, overlap: int, retest: int, setup
         (1 <= raters <= 1000, f"{raters} raters cannot be asked; give 1 to 1000."),
         (0 <= overlap <= prompts, f"An overlap of {overlap} is not 0 to {prompts}, the number of prompts."),
         (0 <= retest <= prompts, f"{retest} prompts cannot be shown twice; give 0 to {prompts}."),
+        (setup.mode != "parent", "A campaign compares the four variants; choose another way to vote, and set an adapter"
+                                 " against its parent on the Compare page."),
         (setup.mode != "open", "An open campaign would be no evidence, since its raters see the names; choose another"
                                " way to vote."),
     )  # fmt: skip

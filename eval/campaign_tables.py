@@ -12,7 +12,7 @@ CAMPAIGNS = sa.Table(
     sa.Column("closed", sa.String(40), nullable=False),
     sa.Column("config", sa.Text, nullable=False),
 )
-PROMPTS = sa.Table(
+sa.Table(
     "campaign_prompts",
     _METADATA,
     sa.Column("campaign", sa.String(60), primary_key=True),
@@ -22,6 +22,12 @@ PROMPTS = sa.Table(
     sa.Column("quota", sa.Integer, nullable=False),
     sa.Column("answers", sa.Text, nullable=True),
 )
+PROMPTS = sa.table(
+    "campaign_prompts",
+    *(sa.column(name, sa.Integer) for name in ("number", "quota")),
+    *(sa.column(name, sa.String) for name in ("campaign", "id", "question", "answers", "task")),
+)
+"""As it is now."""
 TURNS = sa.Table(
     "campaign_turns",
     _METADATA,
@@ -40,3 +46,11 @@ TURNS = sa.Table(
 def create_tables(connection: sa.Connection) -> None:
     """A migration of the vote log's database. Questions and answers are JSON in ASCII, as its events are."""
     _METADATA.create_all(connection, checkfirst=False)
+
+
+def add_tasks(connection: sa.Connection) -> None:
+    """A migration: the topic or kind of a prompt, JSON in ASCII too. Ballots have a task and a match from now on.
+
+    Those that are there stay as they are, since none of their votes had either.
+    """
+    connection.execute(sa.text("ALTER TABLE campaign_prompts ADD COLUMN task TEXT NOT NULL DEFAULT '\"\"'"))

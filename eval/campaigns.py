@@ -53,7 +53,7 @@ class Campaigns:
         config = {"raters": raters, "overlap": overlap, "retest": retest, "seed": seed, "setup": asdict(setup)}
         rows = [
             {"campaign": name, "number": number, "id": prompt.id, "question": json.dumps(prompt.question),
-             "quota": raters if number in shared else 1}
+             "quota": raters if number in shared else 1, "task": json.dumps(prompt.task)}
             for number, prompt in enumerate(prompts)
         ]  # fmt: skip
         with self._writing(name) as connection:
@@ -119,7 +119,7 @@ class Campaigns:
             mine = sa.and_(PROMPTS.c.campaign == name, PROMPTS.c.number == row.number)
             prompt = connection.execute(sa.select(PROMPTS).where(mine)).one()
         order = tuple(json.loads(row.shown))
-        asked = Prompt(prompt.id, json.loads(prompt.question))
+        asked = _prompt(prompt)
         progress = replace(progress, number=row.number, retest=bool(row.retest))
         return Task(name, row.comparison, asked, row.number, order, prompt.answers, progress)
 
@@ -136,7 +136,7 @@ class Campaigns:
         open_ones = sa.and_(PROMPTS.c.campaign == name, PROMPTS.c.answers.is_(None))
         with self._reading() as connection:
             rows = connection.execute(sa.select(PROMPTS).where(open_ones).order_by(PROMPTS.c.number)).all()
-        return [(row.number, Prompt(row.id, json.loads(row.question))) for row in rows]
+        return [(row.number, _prompt(row)) for row in rows]
 
     def standing(self, name: str) -> Standing:
         """How far the campaign is."""
@@ -181,6 +181,10 @@ class Campaigns:
                 f"The campaigns in {place} could not be {'written' if writes else 'read'}"
                 f" ({database.first_line(error)}); check that it can be reached and has room, then try again."
             ) from error
+
+
+def _prompt(row: sa.Row[Any]) -> Prompt:
+    return Prompt(row.id, json.loads(row.question), json.loads(row.task))
 
 
 def _campaign(row: sa.Row[Any]) -> Campaign:

@@ -90,6 +90,7 @@ def make_vote(comparison: Comparison, said: Said, rater: str, form: Version | No
         form=form.digest if form and said.judgements else "",
         campaign=comparison.campaign,
         prompt_id=comparison.prompt_id,
+        task=comparison.task,
         configuration={
             **comparison.configuration,
             "finished": finished,

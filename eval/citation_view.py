@@ -22,12 +22,13 @@ def answers(comparison: "Comparison", letters: Mapping[str, str]) -> str:
     """The checked answers in the order of their panes; `letters` name these by variant."""
     if comparison.refused:
         floor = comparison.configuration["floor"]
+        who = "Those with the documents" if comparison.mode == "parent" else "rag and combined"
         return (
-            "<p class='refused'>rag and combined did not answer: the passages come as near as "
+            f"<p class='refused'>{who} did not answer: the passages come as near as "
             f"{floor['nearness']:.2f} to the question, and the floor of these documents is {floor['value']:.2f}.</p>"
         )
     return "".join(
-        _answer(f"{letters[variant]} · {variant}", comparison.proofs[variant])
+        _answer(f"{letters[variant]} · {comparison.roles[variant]}", comparison.proofs[variant])
         for variant in comparison.order
         if variant in comparison.proofs
     )

@@ -16,13 +16,20 @@ CODE = re.compile(r"(?<!\\)(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
 
 def pane_labels(comparison: Comparison, revealed: bool) -> list[str]:
     """Letters alone while it is blind; then each with its variant, short enough for a phone."""
+    if not revealed:
+        return list(LETTERS[: len(comparison.order)])
+    if comparison.mode == "parent":
+        named = comparison.configuration
+        return [
+            f"{letter} · {role}: {named[role]['name']}"
+            for letter, role in zip(LETTERS, comparison.roles.values(), strict=False)
+        ]
     made_of = {
         variant.id: " + ".join(["adapter"] * variant.tuned + ["documents"] * variant.documents) or "model alone"
         for variant in VARIANTS
     }
     return [
-        f"{letter} · {variant}: {made_of[variant]}" if revealed else letter
-        for letter, variant in zip(LETTERS, comparison.order, strict=False)
+        f"{letter} · {variant}: {made_of[variant]}" for letter, variant in zip(LETTERS, comparison.order, strict=False)
     ]
 
 
@@ -44,14 +51,21 @@ def harmless(text: str) -> str:
 
 def evidence(comparison: Comparison) -> str:
     """What was hidden until the vote, as HTML: how long each variant took, and what supports its answer."""
-    rows = "".join(timing(variant, comparison.answers[variant]) for variant in comparison.order)
+    rows = "".join(timing(role, comparison.answers[variant]) for variant, role in comparison.roles.items())
     table = f"<table class='timings'><tr><th>Variant</th><th>Tokens</th><th>Seconds</th></tr>{rows}</table>"
     letters = dict(zip(comparison.order, LETTERS, strict=False))
     said, found = answers(comparison, letters), passages(comparison.hits, comparison.proofs)
     return (
         f"<h3>What the answers were made of</h3>{table}<h4>Do the passages say so?</h4>{said}"
-        f"<h4>Passages given to rag and combined</h4>{found}"
+        f"<h4>Passages given to {_readers(comparison)}</h4>{found}"
     )
+
+
+def _readers(comparison: Comparison) -> str:
+    """Who saw the passages."""
+    if comparison.mode != "parent":
+        return "rag and combined"
+    return "both" if "rag" in comparison.order else "neither"
 
 
 def timing(variant: str, given: "Answer") -> str:

@@ -10,9 +10,10 @@ from uuid import uuid4
 
 from eval.conversation import Conversation, searched_for
 from eval.errors import InputError
+from eval.parentage import parent_of
 from eval.proofs import Proofs, proofs_of
 from eval.setup import Setup, shown
-from eval.variants import IDS, VARIANTS, four_requests
+from eval.variants import IDS, VARIANT, VARIANTS, four_requests
 from eval.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from eval.vote import Vote
     from rag.followups import Searched
     from rag.index import Hit, Index
+    from tuning.adapters import Adapter
+    from tuning.base import Base
     from tuning.request import Answer, Request
 
 REFRESH = 0.1
@@ -53,6 +56,8 @@ class Comparison:
     """The campaign that handed the prompt out, or nothing."""
     prompt_id: str = ""
     """The prompt's id in that campaign, or nothing."""
+    task: str = ""
+    """The prompt's topic or kind, or nothing."""
     form: "Version | None" = None
     """The rating form that the page shows."""
     saved: "Vote | None" = None
@@ -68,6 +73,13 @@ class Comparison:
     @property
     def blind(self) -> bool:
         return self.mode != "open"
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """What each variant shown is called once it is revealed: by its id, or `adapter` and `parent`."""
+        if self.mode != "parent":
+            return {name: name for name in self.order}
+        return {name: "adapter" if VARIANT[name].tuned else "parent" for name in self.order}
 
     @property
     def done(self) -> bool:
@@ -100,6 +112,7 @@ def prepare(workbench: Workbench, question: str, setup: Setup, conversation: Con
     sampling = Sampling(setup.temperature, setup.top_p, setup.max_tokens, setup.seed)
     engine = workbench.engine()
     adapter = workbench.adapter(setup.adapter)
+    parent = parent_of(workbench, adapter) if setup.mode == "parent" else None
     index = workbench.index(setup.index)
     conversation = conversation or Conversation()
     searched = searched_for(workbench, question, conversation, setup.rewrite)
@@ -108,7 +121,9 @@ def prepare(workbench: Workbench, question: str, setup: Setup, conversation: Con
         raise InputError(f"The index {setup.index} holds no documents; add some on the Documents page.")
     floor = _against_floor(index, searched.text, hits) if setup.floor else None
     base, order = engine.base, shown(setup)
-    requests = four_requests(question, hits, adapter.name, sampling, conversation.told())
+    requests = four_requests(
+        question, hits, adapter.name, sampling, conversation.told(), parent.name if parent else None
+    )
     return Comparison(
         question=question,
         order=order,
@@ -126,6 +141,7 @@ def prepare(workbench: Workbench, question: str, setup: Setup, conversation: Con
                 "compiled": engine.compiled,
             },
             "adapter": {"name": adapter.name, "digest": adapter.digest},
+            **({"parent": _named(parent or base)} if setup.mode == "parent" else {}),
             "index": {"name": setup.index, "digest": index.digest, "embedder": index.embedder.identity},
             "sampling": {**vars(sampling)},
             "passages": [{"document": hit.document, "chunk": hit.chunk, "cosine": hit.cosine} for hit in hits],
@@ -134,6 +150,10 @@ def prepare(workbench: Workbench, question: str, setup: Setup, conversation: Con
             "conversation": {"chosen": list(conversation.chosen), "messages_told": len(conversation.told())},
         },
     )
+
+
+def _named(part: "Adapter | Base") -> dict[str, str]:
+    return {"name": part.name, "digest": part.digest}
 
 
 def _against_floor(index: "Index", question: str, hits: "Sequence[Hit]") -> dict[str, Any] | None:

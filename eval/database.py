@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from eval.ballot import ballot_of, encode
+from eval.campaign_tables import add_tasks
 from eval.campaign_tables import create_tables as create_campaigns
 from eval.errors import InputError
 from eval.vote import from_text
@@ -94,7 +95,7 @@ def _ballot_row(event: sa.Row[Any]) -> dict[str, Any]:
     return {"number": event.number, **key, "payload": payload}
 
 
-MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (m001_events, m002_ballots, create_campaigns)
+MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (m001_events, m002_ballots, create_campaigns, add_tasks)
 """Append only: a released migration is never edited."""
 
 

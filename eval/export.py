@@ -19,9 +19,9 @@ from eval.vote import SCHEMA, Vote, to_json
 Format = Callable[[Sequence[Vote]], bytes]
 
 COLUMNS = (
-    "vote", "time", "comparison", "conversation", "turn", "rater", "rater_kind", "mode", "blind", "question", "choice",
-    "acceptable", "variant", "position", "answer", "won", "place", "tokens", "first_token_seconds", "seconds", "thumb",
-    "scores", "tags", "comment", "better",
+    "vote", "time", "comparison", "conversation", "turn", "rater", "rater_kind", "mode", "blind", "question", "task",
+    "parent", "choice", "acceptable", "variant", "position", "answer", "won", "place", "tokens", "first_token_seconds",
+    "seconds", "thumb", "scores", "tags", "comment", "better",
 )  # fmt: skip
 
 
@@ -36,10 +36,11 @@ def _table(votes: Sequence[Vote]) -> Iterator[tuple[Any, ...]]:
     """One line for each answer shown, as `COLUMNS` names its cells; `position` counts from 1 at the left."""
     for vote in votes:
         winners = winning(vote)
+        parent = vote.configuration["parent"]["name"] if vote.mode == "parent" else None
         place = {name: number for number, group in enumerate(vote.ranking, 1) for name in group}
         head = (
             vote.id, vote.time, vote.comparison, vote.conversation, vote.turn, vote.rater, vote.rater_kind, vote.mode,
-            vote.blind, vote.question, vote.choice, vote.acceptable,
+            vote.blind, vote.question, vote.task or None, parent, vote.choice, vote.acceptable,
         )  # fmt: skip
         for position, variant in enumerate(vote.order, start=1):
             costs = (table.get(variant) for table in (vote.tokens, vote.first_token_seconds, vote.seconds))

@@ -7,9 +7,12 @@ from eval.ballot import Ballot
 from eval.breakdown import GROUPINGS, Positions, agreement, by_group, costs, dimensions, over_time, positions
 from eval.estimate import rounded
 from eval.figures import Figure, Interval, listed, shown
+from eval.matches import Matched, matches
+from eval.matches import figure as matches_figure
 from eval.outcomes import Tally, WinRate, choices_of, tally, telling, win_rates
 from eval.ranking import PROVISIONAL_BELOW, Contrast, Effect, Ranking, rank, rank_votes
 from eval.variants import VARIANTS
+from eval.vote import is_evidence
 
 WORDS = {variant.id: variant.words for variant in VARIANTS}
 
@@ -34,6 +37,8 @@ class Findings:
     """By the votes of language models, never mixed with those of people; None without any."""
     opened: tuple[WinRate, ...]
     """Shares of the votes with the names visible, which are no evidence; empty without any."""
+    matched: tuple[Matched, ...]
+    """Adapters against their parents, in none of the figures above; empty without such votes."""
     figures: tuple[Figure, ...]
     """Those that have something to show."""
 
@@ -43,15 +48,16 @@ def find(votes: Sequence[Ballot], with_raters: bool = True) -> Findings:
     choices, told = choices_of(votes), telling(votes)
     ranking = rank(choices)
     counts = tally(votes)
-    evidence = [vote for vote in votes if vote.blind and vote.rater_kind == "person"]
+    evidence = [vote for vote in votes if is_evidence(vote)]
     asked = [vote.acceptable for vote in evidence if vote.acceptable is not None]
     rates = win_rates(evidence)
     place = positions(choices)
     groups = [by_group(told, choices, name) for name in GROUPINGS if with_raters or name != "rater"]
+    matched = matches(votes)
     figures = (
         rates_figure(rates, ranking), strengths_figure(ranking), effects_figure(ranking), heat_map(ranking),
         contrasts_figure(ranking), over_time(evidence), dimensions(evidence), *groups, place.figure,
-        agreement(evidence), costs(evidence, ranking),
+        agreement(evidence), costs(evidence, ranking), matches_figure(matched),
     )  # fmt: skip
     opened = [vote._replace(blind=True) for vote in votes if not vote.blind and vote.rater_kind == "person"]
     return Findings(
@@ -62,6 +68,7 @@ def find(votes: Sequence[Ballot], with_raters: bool = True) -> Findings:
         positions=place,
         judged=rank_votes(votes, kind="judge") if counts.judge else None,
         opened=win_rates(opened) if opened else (),
+        matched=matched,
         figures=tuple(figure for figure in figures if not figure.empty),
     )
 

@@ -18,8 +18,8 @@ def offered(comparison: Comparison | None) -> list[Any]:
     if comparison is None or not comparison.voted:
         return [gr.update(choices=[], value=None, visible=False), gr.update(visible=False)]
     choices = [
-        (f"{letter} · {variant}", variant)
-        for letter, variant in zip(LETTERS, comparison.order, strict=False)
+        (f"{letter} · {role}", variant)
+        for letter, (variant, role) in zip(LETTERS, comparison.roles.items(), strict=False)
         if comparison.answers[variant].text.strip()
     ]
     choice = comparison.saved.choice if comparison.saved else None

@@ -54,7 +54,7 @@ def open_pairs(votes: Sequence[Vote], rater: str, limit: int | None = None) -> l
     known = {vote.comparison for vote in votes if vote.rater == rater}
     found: dict[str, Pair] = {}
     for vote in votes:
-        if vote.rater_kind != "person":
+        if vote.rater_kind != "person" or vote.mode == "parent":  # a judge is asked about the four variants
             continue
         for names in combinations([name for name in IDS if name in vote.order], 2):
             one, other = (vote.answers[name] for name in names)

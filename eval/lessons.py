@@ -12,7 +12,7 @@ from typing import Any
 
 from eval.outcomes import winning
 from eval.sources import sources
-from eval.vote import Vote, is_evidence
+from eval.vote import Vote, is_unbiased
 
 Row = dict[str, Any]
 
@@ -38,7 +38,7 @@ def feedback(votes: Sequence[Vote]) -> Iterator[Row]:
     and false for all where none was."""
     source = sources(votes)
     for vote in votes:
-        judged = _judged(vote) if is_evidence(vote) else {}
+        judged = _judged(vote) if is_unbiased(vote) else {}
         for variant, good in sorted(judged.items()):
             if vote.answers[variant].strip():
                 yield {**_head(vote, variant, source), "completion": vote.answers[variant], "label": good}
@@ -49,7 +49,7 @@ def instructions(votes: Sequence[Vote]) -> Iterator[Row]:
     it is, after the prompt that it was given to."""
     source = sources(votes)
     for vote in votes:
-        accepted = sorted(winning(vote)) if vote.acceptable and is_evidence(vote) else []
+        accepted = sorted(winning(vote)) if vote.acceptable and is_unbiased(vote) else []
         better = {variant: text for variant, text, _ in _corrections(vote)}
         for variant, text in ({variant: vote.answers[variant] for variant in accepted} | better).items():
             if text.strip():
@@ -60,7 +60,7 @@ def instructions(votes: Sequence[Vote]) -> Iterator[Row]:
 def _choices(vote: Vote) -> Iterator[tuple[str, str, str]]:
     """(variant, its answer, a worse one to the same prompt) as the vote ranks or picks."""
     best = winning(vote)
-    if not is_evidence(vote) or not best or (not vote.ranking and len(best) == len(vote.order)):
+    if not is_unbiased(vote) or not best or (not vote.ranking and len(best) == len(vote.order)):
         return
     place = {name: number for number, group in enumerate(vote.ranking) for name in group}
     place = place or {name: int(name not in best) for name in vote.order}

@@ -19,7 +19,8 @@ from typing import Any
 from uuid import uuid4
 
 from eval.backlog import Backlog
-from eval.vote import SCHEMA, check, from_text
+from eval.vote import SCHEMA, from_text
+from eval.vote_rules import check
 from eval.votes import StoreError, Votes
 from eval.votes_repo import FOLDER, RepoError, VotesRepo
 

@@ -1,7 +1,8 @@
 """Votes -> what was judged: how many of each kind, what was chosen from what, how often each variant was picked.
 
-Only blind votes of people are evidence about quality; open ones and those of judges are counted apart. Variants that
-gave the same text are not compared with each other: each of them stands for the text in turn.
+Only blind votes of people are evidence about quality; open ones, those of judges and those on an adapter against its
+parent are counted apart. Variants that gave the same text are not compared with each other: each of them stands for the
+text in turn.
 """
 
 from collections import Counter
@@ -43,6 +44,8 @@ class Tally:
     """Not blind, and so in none of the other counts."""
     judge: int = 0
     """Of a language model, and so in none of the other counts."""
+    parent: int = 0
+    """On an adapter against its parent, and so in none of the other counts."""
 
     @property
     def blind(self) -> int:
@@ -66,9 +69,12 @@ class WinRate:
 
 def tally(votes: Iterable[Voted]) -> Tally:
     """Count the votes by kind."""
-    counts = dict.fromkeys(("decided", *NO_WINNER, "open", "judge"), 0)
-    for (kind, blind, choice), number in Counter((v.rater_kind, v.blind, v.choice) for v in votes).items():
-        if kind == "judge":
+    counts = dict.fromkeys(("decided", *NO_WINNER, "open", "judge", "parent"), 0)
+    kinds = Counter((v.rater_kind, v.mode == "parent", v.blind, v.choice) for v in votes)
+    for (kind, parent, blind, choice), number in kinds.items():
+        if parent:
+            counts["parent"] += number
+        elif kind == "judge":
             counts["judge"] += number
         elif not blind:
             counts["open"] += number
@@ -78,8 +84,9 @@ def tally(votes: Iterable[Voted]) -> Tally:
 
 
 def telling(votes: Iterable[AnyVote], kind: str = "person") -> list[AnyVote]:
-    """The blind votes of raters of `kind` that call an answer best, or several."""
-    return [v for v in votes if v.blind and v.rater_kind == kind and v.choice not in ("all_bad", "skip")]
+    """The blind votes of raters of `kind` on the four variants that call an answer best, or several."""
+    counted = (v for v in votes if v.blind and v.rater_kind == kind and v.mode != "parent")
+    return [v for v in counted if v.choice not in ("all_bad", "skip")]
 
 
 def choices_of(votes: Iterable[Voted], adjust: Sequence[str] = (), kind: str = "person") -> Choices:

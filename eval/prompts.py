@@ -7,11 +7,13 @@ from typing import Any
 
 from eval.comparison import LONGEST_QUESTION
 from eval.errors import InputError
-from eval.vote import is_key
+from eval.vote_rules import is_key
 from tuning.rowfiles import READERS, Broken
 
 NAMES = ("question", "prompt", "text")
 """Fields that may hold the prompt, the first that is there."""
+TASKS = ("task", "topic", "kind")
+"""Fields that may say what the prompt is about, or what kind of one it is; the first that says something."""
 ENDINGS = (".txt", *READERS)
 MOST = 10_000
 
@@ -22,6 +24,8 @@ class Prompt:
 
     id: str
     question: str
+    task: str = ""
+    """Its topic or kind, by which results are grouped; empty where the file names none."""
 
 
 def read_prompts(path: Path) -> list[Prompt]:
@@ -82,4 +86,14 @@ def _prompt(record: Mapping[str, Any], place: str, number: int) -> Prompt:
     name = str(record.get("id") or f"{number:04d}")
     if not is_key(name):
         raise InputError(f"{place}: the id has more than 200 characters or some that cannot be printed; shorten it.")
-    return Prompt(name, question)
+    return Prompt(name, question, _task(record, place))
+
+
+def _task(record: Mapping[str, Any], place: str) -> str:
+    field = next((name for name in TASKS if str(record.get(name) or "").strip()), "")
+    task = str(record[field]).strip() if field else ""
+    if task and not is_key(task):
+        raise InputError(
+            f"{place}: the {field} has more than 200 characters or some that cannot be printed; shorten it."
+        )
+    return task

@@ -54,6 +54,7 @@ def add(commands: Any) -> None:
 def rank(options: argparse.Namespace) -> None:
     """Rank the names of a CSV file, or the four variants of the app's own log."""
     from eval.bootstrap import bootstrap
+    from eval.matches import Matched, matches, sentence
     from eval.outcomes import choices_of, tally
     from eval.pairtable import read
     from eval.ranking import Settings, rank
@@ -68,17 +69,21 @@ def rank(options: argparse.Namespace) -> None:
         adjust=tuple(options.adjust),
     )
     extra: dict[str, Any] = {}
+    parents: tuple[Matched, ...] = ()
     if options.votes is None:
         votes = read_ballots()
         choices = choices_of(votes, settings.adjust, "judge" if options.judges else "person")
         extra["counts"] = asdict(tally(votes))
+        parents = matches(votes)
+        extra["parents"] = [row.to_json() for row in parents]
     else:
         choices = read(options.votes, settings.adjust)
     plain = options.votes is not None and options.prior is None
     ranking = _rank_plainly(choices, settings) if plain else rank(choices, settings)
     if options.bootstrap:
         extra["bootstrap"] = bootstrap(choices, ranking, options.bootstrap)
-    show(options, ranking.to_json() | extra, _lines(ranking, extra))
+    apart = ["", *map(sentence, parents)] if parents else []
+    show(options, ranking.to_json() | extra, [*_lines(ranking, extra), *apart])
 
 
 def _rank_plainly(choices: "Choices", settings: "Settings") -> "Ranking":

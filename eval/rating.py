@@ -21,6 +21,7 @@ def comparison_of(workbench: Workbench, campaigns: Campaigns, task: Task) -> Com
         comparison = stored_answers.from_text(task.answers, task.order)
         comparison.finished_at = time.time()
     comparison.id, comparison.campaign, comparison.prompt_id = task.comparison, task.campaign, task.prompt.id
+    comparison.task = task.prompt.task
     return comparison
 
 

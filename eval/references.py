@@ -20,16 +20,17 @@ def votes_with(digest: str, home: Path, database: str | None = None) -> int:
     try:
         log = Votes(url)
         try:
-            return sum(_used(event.vote.configuration) == digest for event in log.events() if event.vote is not None)
+            return sum(digest in _used(event.vote.configuration) for event in log.events() if event.vote is not None)
         finally:
             log.close()
     except StoreError as error:
         raise InputError(str(error)) from error
 
 
-def _used(configuration: dict[str, object]) -> object:
-    adapter = configuration.get("adapter")
-    return adapter.get("digest") if isinstance(adapter, dict) else None
+def _used(configuration: dict[str, object]) -> list[object]:
+    """Digests of the adapter that answered, and of the parent that it was set against."""
+    parts = (configuration.get("adapter"), configuration.get("parent"))
+    return [part.get("digest") for part in parts if isinstance(part, dict)]
 
 
 def _exists(url: str) -> bool:

@@ -7,6 +7,7 @@ from eval.ballot import Ballot
 from eval.charts import chart, paragraphs, section
 from eval.figures import Figure, shown
 from eval.findings import EFFECT_WORDS, Findings, effect_sentence, find, position_sentence, summary, to_settle
+from eval.matches import sentence
 from eval.outcomes import Tally, tally
 from eval.ranking import PROVISIONAL_BELOW, Ranking
 
@@ -21,6 +22,8 @@ WORDS = {
     "time": "Blind votes of people.",
     "dimensions": "Mean points given on the rating form.",
     "agreement": "Krippendorff's alpha: 1 is perfect agreement, 0 what chance gives; `python -m eval raters` says more",
+    "parents": "How often an adapter wins a pair against what it goes on from, ties apart, with 95 % intervals. These"
+    " votes are blind too, and count in none of the figures above.",
     "costs": "Medians over the votes. Quality and cost are shown side by side and not blended into one figure.",
 }
 
@@ -28,7 +31,8 @@ WORDS = {
 def report(votes: Sequence[Ballot], with_raters: bool = True) -> str:
     """The body of the results page; without raters where visitors look."""
     counts = tally(votes)
-    return body(find(votes, with_raters)) if counts.blind or counts.open or counts.judge else empty(counts)
+    any_at_all = counts.blind or counts.open or counts.judge or counts.parent
+    return body(find(votes, with_raters)) if any_at_all else empty(counts)
 
 
 def body(found: Findings) -> str:
@@ -93,6 +97,7 @@ def _counts(found: Findings) -> str:
         ("skipped", counts.skip),
         ("not blind, left out", counts.open),
         ("of a judge, left out", counts.judge),
+        ("on a parent, apart", counts.parent),
     ]
     items = "".join(f"<div><dt>{name}</dt><dd>{number:,}</dd></div>" for name, number in kinds)
     yes, asked = found.accepted
@@ -113,8 +118,11 @@ def _effects(ranking: Ranking) -> str:
 
 
 def _apart(found: Findings) -> str:
-    """What is no evidence of what people prefer: votes of judges, and votes with the names visible."""
+    """What says nothing of the four variants: votes on parents, votes of judges, and votes with the names visible."""
     parts = []
+    if found.matched:
+        (drawn,) = (figure for figure in found.figures if figure.id == "parents")
+        parts.append(_drawn(drawn, paragraphs([sentence(row) for row in found.matched]), "apart"))
     if found.judged is not None:
         rows = "".join(_one(row.name, row.log_strength, row.low, row.high, "nats") for row in found.judged.strengths)
         words = (

@@ -7,34 +7,46 @@ import gradio as gr
 
 from eval.setup import Setup
 from eval.variants import IDS
+from eval.vote import PARENT_PAIRS
 
 MODES = [
     ("The best of four", "best"),
     ("All four in order", "ranking"),
     ("The better of two", "pair"),
+    ("The adapter or its parent", "parent"),
     ("Open: names visible", "open"),
 ]
 
 
 def settings() -> list[gr.components.Component]:
-    """What the answers are made with, in the order that `Compare.begin` takes them."""
+    """What the answers are made with, in the order that `read_settings` takes them."""
     with gr.Accordion("Settings", open=False), gr.Row():
-        return [
+        components: list[gr.components.Component] = [
             gr.Dropdown([], label="Adapter", info="Used by tuned and combined"),
             gr.Dropdown([], label="Documents", info="Used by rag and combined"),
             gr.Slider(1, 10, 3, step=1, label="Passages", info="How many the model reads"),
             gr.Slider(0, 1.5, 0, step=0.1, label="Temperature", info="0: always the likeliest word"),
             gr.Slider(16, 512, 128, step=16, label="Longest answer", info="In tokens"),
             gr.Number(0, label="Seed", precision=0, info="Same seed, same answers"),
-            gr.Dropdown(MODES, value="best", label="Vote for", info="Open votes are kept out of the results"),
-            gr.Dropdown(pairs(), value="", label="Which two", info="Where two are compared"),
+            mode := gr.Dropdown(
+                MODES, value="best", label="Vote for", info="Open votes and those on a parent count apart"
+            ),
+            pair := gr.Dropdown(pairs("pair"), value="", label="Which two", info="Where two are compared"),
             gr.Checkbox(True, label="Say when not in the documents", info="Where their floor is calibrated"),
             gr.Checkbox(False, label="Let the model reword follow-ups", info="For the search; else joined"),
         ]
+    mode.change(
+        lambda chosen: gr.update(choices=pairs(chosen), value=""),
+        mode, pair, queue=False, show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
+    return components
 
 
-def pairs() -> list[tuple[str, str]]:
-    """Pairs of variants to choose from, as a page words them and as `Compare.begin` takes them."""
+def pairs(mode: str) -> list[tuple[str, str]]:
+    """Pairs of answers to choose from, as the page words them and as `read_settings` takes them."""
+    if mode == "parent":
+        words = ("Both without the documents", "Both with the documents")
+        return [("With or without the documents, drawn", ""), *zip(words, map(",".join, PARENT_PAIRS), strict=True)]
     return [("Two at random", ""), *((f"{one} and {other}", f"{one},{other}") for one, other in combinations(IDS, 2))]
 
 

@@ -32,6 +32,8 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("combined", tuned=True, documents=True, words="with the adapter and the documents"),
 )
 
+VARIANT: dict[str, Variant] = {variant.id: variant for variant in VARIANTS}
+
 IDS: tuple[str, ...] = tuple(variant.id for variant in VARIANTS)
 
 

@@ -6,10 +6,9 @@ and judge each one.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -18,14 +17,18 @@ import orjson
 from eval import judgement
 from eval.errors import InputError
 from eval.judgement import Judgement
-from eval.variants import IDS
 
-SCHEMA = 2
-"""1: a choice among all; 2: modes, rankings, judgements of single answers, kinds of raters, campaigns."""
+SCHEMA = 3
+"""1: a choice among all; 2: modes, rankings, judgements of single answers, kinds of raters, campaigns; 3: an adapter
+against its parent, tasks."""
 NO_WINNER = ("tie", "all_good", "all_bad", "skip")
 """Choices that name no variant: no best one, all acceptable alike, none usable, no judgement."""
-MODES = ("best", "ranking", "pair", "open")
-"""The best of all; all in order, with ties; one of two; with the names visible, which is no evidence."""
+MODES = ("best", "ranking", "pair", "open", "parent")
+"""The best of all; all in order, with ties; one of two; with the names visible, which is no evidence; an adapter or its
+parent, which is what it goes on from. There the variants that are not tuned run the parent, so that nothing is said of
+the 2x2."""
+PARENT_PAIRS = (("base", "tuned"), ("rag", "combined"))
+"""What a vote of the mode `parent` compares, the parent first: both without documents, or both with them."""
 RATER_KINDS = ("person", "judge")
 """A judge is a language model. Its votes are never mixed with those of people."""
 
@@ -69,8 +72,11 @@ class Vote:
     """The id of the campaign that handed the prompt out, or nothing."""
     prompt_id: str = ""
     """The id of the prompt in that campaign, or nothing."""
+    task: str = ""
+    """The topic or kind of the question, where the file that it comes from names one."""
     configuration: dict[str, Any] = field(default_factory=dict)
-    """Base, adapter and index digests, sampling, seed: what would make the same answers again."""
+    """Base, adapter and index digests, sampling, seed: what would make the same answers again. In the mode `parent`,
+    name and digest of the parent too, which is an adapter or the base."""
     tokens: dict[str, int] = field(default_factory=dict)
     first_token_seconds: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -89,12 +95,19 @@ class Cast(Protocol):
     @property
     def blind(self) -> bool: ...
     @property
+    def mode(self) -> str: ...
+    @property
     def rater_kind(self) -> str: ...
 
 
-def is_evidence(vote: Cast) -> bool:
-    """May the statistics of what people prefer count it? Only what a person said without knowing the names."""
+def is_unbiased(vote: Cast) -> bool:
+    """Is it what a person said without knowing the names, whatever was compared?"""
     return vote.blind and vote.rater_kind == "person"
+
+
+def is_evidence(vote: Cast) -> bool:
+    """May the statistics of the four variants count it? An adapter against its parent is a matter of its own."""
+    return is_unbiased(vote) and vote.mode != "parent"
 
 
 def to_json(vote: Vote) -> dict[str, Any]:
@@ -145,118 +158,6 @@ def from_text(text: str) -> Vote:
 FIELDS = tuple(name.name for name in fields(Vote))
 
 
-def check(vote: Vote) -> None:
-    """Raise `InputError` where the vote contradicts itself."""
-    wrong = [message for holds, message in (*_record_rules(vote), *_choice_rules(vote)) if not holds]
-    if wrong:
-        raise InputError(f"The vote cannot be stored, because {wrong[0]}; reload the page and vote again.")
-
-
 def first_of(ranking: tuple[tuple[str, ...], ...]) -> str:
     """The choice that a ranking makes."""
     return ranking[0][0] if len(ranking[0]) == 1 else "tie"
-
-
-def _record_rules(vote: Vote) -> tuple[tuple[bool, str], ...]:
-    """What must hold of all but the choice, each with what is wrong where it does not."""
-    shown = vote.order
-    return (
-        (vote.schema == SCHEMA, f"schema {vote.schema!r} is not {SCHEMA}"),
-        (_is_hex(vote.id), "its id is not 32 lower-case hexadecimal digits"),
-        (
-            all(is_key(key) for key in (vote.comparison, vote.conversation, vote.rater)),
-            "comparison, conversation and rater are not all 1 to 200 printable characters",
-        ),
-        (_is_utc(vote.time), f"its time {vote.time!r} is not ISO 8601 in UTC"),
-        (type(vote.turn) is int and 0 <= vote.turn < 2**31, f"turn {vote.turn!r} is not a number from 0"),
-        (bool(vote.question.strip()), "the question is empty"),
-        (
-            len(shown) >= 2 and len(set(shown)) == len(shown) and set(shown) <= set(IDS),
-            f"the order {shown!r} is not two or more different ones of {', '.join(IDS)}",
-        ),
-        (set(vote.answers) == set(shown), "the answers are not those of the variants shown"),
-        (all(type(answer) is str for answer in vote.answers.values()), "an answer is not text"),
-        (set(vote.prompts) == set(shown), "the prompts are not those of the variants shown"),
-        (_are_groups(vote.identical, vote.answers), "the identical groups are not answers with the same text"),
-        (
-            all(
-                set(table) <= set(shown) and all(_is_amount(value) for value in table.values())
-                for table in (vote.tokens, vote.first_token_seconds, vote.seconds)
-            ),
-            "tokens or seconds are not amounts from 0 of the variants shown",
-        ),
-        (vote.dwell_seconds is None or _is_amount(vote.dwell_seconds), "dwell_seconds is not an amount from 0"),
-    )
-
-
-def _choice_rules(vote: Vote) -> tuple[tuple[bool, str], ...]:
-    """What must hold of how it was asked and what was said."""
-    choices = (*vote.order, *NO_WINNER)
-    acceptable = vote.acceptable
-    return (
-        (vote.mode in MODES, f"the mode {vote.mode!r} is none of {', '.join(MODES)}"),
-        (vote.blind is (vote.mode != "open"), f"blind is {vote.blind!r} in the mode {vote.mode}"),
-        (vote.mode != "pair" or len(vote.order) == 2, f"a pair has two answers and not {len(vote.order)}"),
-        (vote.choice in choices, f"the choice {vote.choice!r} is none of {', '.join(choices)}"),
-        (
-            not vote.ranking or sorted(sum(vote.ranking, ())) == sorted(vote.order),
-            f"the ranking {vote.ranking!r} does not hold each of {', '.join(vote.order)} once",
-        ),
-        (not vote.ranking or all(vote.ranking), "a place of the ranking is empty"),
-        (
-            not vote.ranking or not all(vote.ranking) or vote.choice == first_of(vote.ranking),
-            f"the choice {vote.choice!r} is not what its ranking puts first",
-        ),
-        (
-            acceptable is None or type(acceptable) is bool,
-            f"acceptable is {acceptable!r}, not true, false or nothing",
-        ),
-        (
-            {"all_good": acceptable is not False, "all_bad": acceptable is not True}.get(vote.choice, True),
-            f"acceptable is {acceptable!r}, but the choice is {vote.choice}",
-        ),
-        (vote.rater_kind in RATER_KINDS, f"the kind of rater {vote.rater_kind!r} is none of {', '.join(RATER_KINDS)}"),
-        (set(vote.judgements) <= set(vote.order), "an answer is judged that was not shown"),
-        (
-            all(judgement.is_valid(given) for given in vote.judgements.values()),
-            "a judgement of a single answer has parts that are no thumb, score, tag or text of the length allowed",
-        ),
-        (
-            is_digest(vote.form) or not (vote.form or any(given.uses_form for given in vote.judgements.values())),
-            "scores and tags need the digest of the form that they were given on",
-        ),
-        (all(key == "" or is_key(key) for key in (vote.campaign, vote.prompt_id)), "its campaign or prompt has no id"),
-    )
-
-
-def is_digest(text: str) -> bool:
-    """Is it a SHA-256 in lower-case hexadecimal digits?"""
-    return type(text) is str and len(text) == 64 and set(text) <= set("0123456789abcdef")
-
-
-def is_key(text: str) -> bool:
-    """Can `text` be a key column of the log, in any database?"""
-    return type(text) is str and 1 <= len(text) <= 200 and text.isprintable()
-
-
-def _is_hex(text: str) -> bool:
-    return len(text) == 32 and set(text) <= set("0123456789abcdef")
-
-
-def _is_utc(text: str) -> bool:
-    try:
-        return len(text) <= 40 and datetime.fromisoformat(text).utcoffset() == timedelta(0)
-    except ValueError:
-        return False
-
-
-def _is_amount(value: float) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and value >= 0
-
-
-def _are_groups(groups: tuple[tuple[str, ...], ...], answers: Mapping[str, str]) -> bool:
-    members = [variant for group in groups for variant in group]
-    return len(set(members)) == len(members) and all(
-        len(group) >= 2 and set(group) <= set(answers) and len({answers[variant] for variant in group}) == 1
-        for group in groups
-    )

@@ -20,7 +20,8 @@ from eval import ballot, database
 from eval.ballot import Ballot, ballot_of
 from eval.database import BALLOTS, EVENTS, UnreadableError, database_url, first_line
 from eval.errors import InputError
-from eval.vote import Vote, check, from_text, is_key, to_text
+from eval.vote import Vote, from_text, to_text
+from eval.vote_rules import check, is_key
 
 __all__ = ["Event", "StoreError", "Vote", "Votes", "database_url"]
 

@@ -55,6 +55,7 @@ ASKED = {
     "best": "Which answer is best, and is it good enough?",
     "pair": "Which of the two is better, and is it good enough?",
     "ranking": "Put the answers in order, the best first, then save: is the first one good enough?",
+    "parent": "Which of the two is better, and is it good enough? Kept apart from the results of the four variants.",
     "open": "Which answer is best, and is it good enough? The names are visible: kept out of the results.",
 }
 

@@ -25,3 +25,17 @@ def make_vote(comparison: str = "c0", shown: tuple[str, ...] = IDS, **changes: A
     }
     values["mode"] = "open" if changes.get("blind") is False else "pair" if len(shown) == 2 else "best"
     return Vote(**(values | changes))
+
+
+def parent_vote(number: int, choice: str = "tuned", documents: bool = False, **changes: Any) -> Vote:
+    """A vote on the adapter `child` against its parent `house`; `choice` may be `parent` or `adapter`."""
+    pair = ("rag", "combined") if documents else ("base", "tuned")
+    choice = {"parent": pair[0], "adapter": pair[1]}.get(choice, choice)
+    parts = {"adapter": {"name": "child", "digest": "c" * 64}, "parent": {"name": "house", "digest": "d" * 64}}
+    order = pair[:: 1 if number % 2 else -1]
+    prompts = {variant: [{"role": "user", "content": f"{number}?"}] for variant in order}
+    return make_vote(
+        f"p{number}",
+        order,
+        **{"choice": choice, "mode": "parent", "configuration": parts, "prompts": prompts} | changes,
+    )

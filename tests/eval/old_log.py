@@ -10,7 +10,7 @@ from eval.vote import Vote, to_json
 from eval.votes import Votes
 from tests.eval.making import make_vote
 
-NEW = ("mode", "ranking", "judgements", "form", "campaign", "prompt_id", "rater_kind")
+NEW = ("mode", "ranking", "judgements", "form", "campaign", "prompt_id", "rater_kind", "task")
 """Fields that the first schema did not have."""
 
 

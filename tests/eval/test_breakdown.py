@@ -72,6 +72,16 @@ def test_groups_hold_the_figures_of_their_own_votes() -> None:
     row = next(row for row in figure.intervals if row.name == "who: retrieval")
     assert row.value == pytest.approx(alone.effects[1].win_rate)
     assert by_group(telling(votes), choices_of(votes), "mode").empty
+    assert by_group(telling(votes), choices_of(votes), "task").empty, "no vote names one"
+
+
+def test_tasks_group_the_votes_that_name_one() -> None:
+    votes = [vote._replace(task=("fact", "rules", "")[number % 3]) for number, vote in enumerate(ballots())]
+    figure = by_group(telling(votes), choices_of(votes), "task")
+    assert {row.more for row in figure.intervals} == {
+        (name, effect, 20) for name in ("fact", "rules", "not named") for effect in ("tuning", "retrieval")
+    }
+    assert "by topic or task" in report(votes)
 
 
 def test_points_by_dimension_and_variant() -> None:

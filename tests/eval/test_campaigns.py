@@ -5,10 +5,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from eval import campaign_tables, database
 from eval.__main__ import main
 from eval.agreement import agreements
 from eval.campaign import Task, state_of
@@ -169,6 +172,7 @@ def test_everybody_judges_the_same_pair(campaigns: Campaigns) -> None:
         ("n", {"overlap": 7}, "not 0 to 6"),
         ("n", {"retest": 9}, "give 0 to 6"),
         ("n", {"setup": Setup(adapter="a", index="b", mode="open")}, "no evidence"),
+        ("n", {"setup": Setup(adapter="a", index="b", mode="parent")}, "on the Compare page"),
         ("taken", {}, "already; choose another name"),
     ],
 )
@@ -181,7 +185,7 @@ def test_what_cannot_be_asked_for(campaigns: Campaigns, name: str, changes: dict
 
 
 def test_answers_are_computed_once_and_shown_to_all(loaded: Workbench, campaigns: Campaigns, votes: Votes) -> None:
-    campaigns.create("k", [Prompt("p", "Who keeps the lighthouse?")], SETUP, raters=2)
+    campaigns.create("k", [Prompt("p", "Who keeps the lighthouse?", "people ✓")], SETUP, raters=2)
     first = handed(campaigns, "anna")
     assert first.answers is None
     comparison = comparison_of(loaded, campaigns, first)
@@ -192,11 +196,13 @@ def test_answers_are_computed_once_and_shown_to_all(loaded: Workbench, campaigns
     vote = make_vote(comparison, Said("0"), "anna")
     votes.append(vote)
     assert (vote.campaign, vote.prompt_id, vote.comparison) == ("k", "p", first.comparison)
+    assert vote.task == "people ✓"
     assert vote.order == first.order
     second = handed(campaigns, "ben")
     stored = comparison_of(loaded, campaigns, second)
     assert stored.done, "there is nothing to wait for"
     other = make_vote(stored, Said("1"), "ben")
+    assert other.task == "people ✓", "stored answers know it too"
     votes.append(other)
     assert other.answers == vote.answers
     assert other.prompts == vote.prompts
@@ -253,3 +259,23 @@ def test_the_commands(campaigns: Campaigns, votes: Votes, tmp_path: Path, capsys
     assert "closed" in capsys.readouterr().out
     assert main(["campaign", "status", "unknown"]) == 2
     assert main(["campaign", "new", "l", str(tmp_path / "none.txt")]) == 2
+
+
+def test_a_campaign_of_an_earlier_version_goes_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its prompts had no task."""
+    url = database_url(home)
+    with monkeypatch.context() as older:
+        older.setattr(database, "MIGRATIONS", database.MIGRATIONS[:3])
+        Votes(url).close()
+    config = {"raters": 1, "overlap": 1, "retest": 0, "seed": 0, "setup": asdict(SETUP)}
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        row = {"name": "old", "created": "2026-01-01T00:00:00+00:00", "closed": "", "config": json.dumps(config)}
+        connection.execute(campaign_tables.CAMPAIGNS.insert().values(**row))
+        prompt = {"campaign": "old", "number": 0, "id": "p", "question": json.dumps("Who?"), "quota": 1}
+        connection.execute(campaign_tables.PROMPTS.insert().values(**prompt))
+    engine.dispose()
+    Votes(url).close()
+    campaigns = Campaigns(url)
+    assert handed(campaigns, "anna", "old").prompt == Prompt("p", "Who?", "")
+    campaigns.dispose()

@@ -14,7 +14,7 @@ from eval.comparison import Comparison, prepare
 from eval.errors import InputError
 from eval.form import Forms, Version
 from eval.judgement import Judgement
-from eval.vote import check
+from eval.vote_rules import check
 from eval.workbench import Workbench
 from tests.eval.test_comparison import QUESTION, SETUP, answered
 

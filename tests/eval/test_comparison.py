@@ -12,7 +12,7 @@ from eval.comparison import Comparison, answer, prepare
 from eval.errors import USER_ERRORS
 from eval.setup import Setup, shown
 from eval.variants import IDS
-from eval.vote import check
+from eval.vote_rules import check
 from eval.workbench import Workbench
 
 SETUP = Setup(adapter="samples", index="samples", passages=1, max_tokens=12)

@@ -11,7 +11,8 @@ from eval.conversation import BUDGET, Conversation, follow
 from eval.errors import InputError
 from eval.metrics import refuses
 from eval.variants import IDS
-from eval.vote import check, from_json, to_json
+from eval.vote import from_json, to_json
+from eval.vote_rules import check
 from eval.workbench import Workbench
 from rag.floor import FILE, REFUSAL, Floor
 from rag.shares import share

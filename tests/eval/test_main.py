@@ -62,7 +62,7 @@ def test_rank_reads_the_apps_own_log(capsys: Captured) -> None:
     result = last_object(capsys)
     assert result["votes"] == 12
     assert result["counts"] == {
-        "decided": 9, "tie": 3, "all_good": 0, "all_bad": 1, "skip": 0, "open": 0, "judge": 0,
+        "decided": 9, "tie": 3, "all_good": 0, "all_bad": 1, "skip": 0, "open": 0, "judge": 0, "parent": 0,
     }  # fmt: skip
     assert result["strengths"][0]["name"] == "combined"
     assert [effect["name"] for effect in result["effects"]] == ["tuning", "retrieval", "interaction"]

@@ -32,6 +32,21 @@ def test_ids_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("record", "task"),
+    [
+        ('"task": "fact"', "fact"),
+        ('"topic": " lunch ", "kind": "x"', "lunch"),
+        ('"kind": 7', "7"),
+        ('"task": "", "kind": "rules"', "rules"),
+        ('"task": null', ""),
+    ],
+)
+def test_a_task_topic_or_kind_is_kept(tmp_path: Path, record: str, task: str) -> None:
+    (prompt,) = read_prompts(written(tmp_path, "p.jsonl", f'{{"question": "Who?", {record}}}'))
+    assert prompt.task == task
+
+
+@pytest.mark.parametrize(
     ("name", "text", "words"),
     [
         ("p.txt", "\n \n", "p.txt holds no prompt; write one a line"),
@@ -40,6 +55,7 @@ def test_ids_are_kept(tmp_path: Path) -> None:
         ("p.jsonl", '{"question": "a \\ud800"}', "line 1: the question holds half of a character"),
         ("p.jsonl", '{"question": 7}', "line 1: the question is empty"),
         ("p.jsonl", '{"id": "x", "question": "a"}\n{"id": "x", "question": "b"}', "line 2: the id 'x' is there twice"),
+        ("p.jsonl", '{"question": "a", "task": "b\\u0000"}', "line 1: the task has more than 200 characters or some"),
         ("p.csv", "topic\nfoo\n", "line 2: there is no field question or prompt"),
         ("p.txt", "x" * 4001, "line 1: the question has 4001 characters; shorten it to 4000"),
     ],

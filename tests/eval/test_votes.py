@@ -136,6 +136,10 @@ def test_after_the_reveal_a_vote_is_final(log: Votes) -> None:
         ({"rater": None}, "printable"),
         ({"id": "g" * 32}, "hexadecimal"),
         ({"schema": 1}, "schema 1"),
+        ({"task": "x" * 201}, "its task"),
+        ({"mode": "parent"}, "not compared by"),
+        ({"shown": ("base", "rag"), "mode": "parent"}, "not compared by"),
+        ({"shown": ("base", "tuned"), "mode": "parent"}, "which the parent was"),
         ({"time": "2026-01-01T00:00:00"}, "in UTC"),
         ({"time": "2026-01-01T00:00:00+02:00"}, "in UTC"),
         ({"time": "noon"}, "in UTC"),
@@ -408,7 +412,7 @@ def test_a_log_of_a_newer_version_is_left_alone(home: Path, monkeypatch: pytest.
         Votes(database_url(home))
 
 
-@pytest.mark.parametrize("payload", ['{"id": 1}', '{"schema": 3}', "{", "[]"])
+@pytest.mark.parametrize("payload", ['{"id": 1}', '{"schema": 99}', "{", "[]"])
 def test_a_payload_that_cannot_be_read_is_named(log: Votes, home: Path, payload: str) -> None:
     log.append(make_vote())
     with sa.create_engine(database_url(home)).begin() as connection:
