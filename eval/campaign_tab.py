@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from eval.agreement import agreements, rater_reports
+from eval.campaign import Standing
 from eval.campaign_view import body, empty
 from eval.campaigns import Campaigns
 from eval.errors import USER_ERRORS, InputError
@@ -38,18 +39,19 @@ class Page:
         try:
             names = [campaign.name for campaign in self.campaigns.all()]
             chosen = name if name in names else names[0] if names else None
-            return [gr.update(choices=names, value=chosen), self._body(chosen) if chosen else empty(), *self._setups()]
+            return [gr.update(choices=names, value=chosen, visible=bool(names)), *self._seen(chosen), *self._setups()]
         except StoreError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
-    def look(self, name: str | None) -> str:
+    def look(self, name: str | None) -> list[Any]:
+        """The campaign, and what can be done with it now."""
         try:
-            return self._body(str(name)) if name else empty()
+            return self._seen(name)
         except (*USER_ERRORS, StoreError) as error:
             raise gr.Error(str(error), print_exception=False) from error
 
-    def create(self, name: str, file: str | None, lines: str, raters: float, overlap: str, *more: Any) -> str:
-        """Make a campaign; returns its name."""
+    def create(self, name: str, file: str | None, lines: str, raters: float, overlap: str, *more: Any) -> Any:
+        """Make a campaign, and choose it from those that there are."""
         retest, adapter, index, passages, max_tokens, mode = more
         try:
             self._allow()
@@ -58,10 +60,11 @@ class Page:
                 str(adapter or ""), str(index or ""), int(passages), max_tokens=int(max_tokens), mode=str(mode)
             )
             shared = int(overlap) if str(overlap or "").strip() else None
-            self.campaigns.create(str(name or "").strip(), prompts, setup, int(raters), shared, int(retest or 0))
+            made = self.campaigns.create(str(name or "").strip(), prompts, setup, int(raters), shared, int(retest or 0))
+            names = [campaign.name for campaign in self.campaigns.all()]
         except (*USER_ERRORS, StoreError, TypeError, ValueError) as error:
             raise gr.Error(str(error), print_exception=False) from error
-        return str(name).strip()
+        return gr.update(choices=names, value=made.name, visible=True)  # what is not among the choices is refused
 
     def answer(self, name: str | None) -> Iterator[str]:
         """Compute the answers that are missing."""
@@ -107,9 +110,14 @@ class Page:
         if not self.editable:
             raise InputError("Campaigns are made and changed by whoever runs this app, not by its visitors.")
 
-    def _body(self, name: str) -> str:
+    def _seen(self, name: str | None) -> list[Any]:
+        """The report, and the buttons to compute the answers and to close."""
+        if not name:
+            return [empty(), *[gr.update(visible=False)] * 2]
+        standing = self.campaigns.standing(name)
         votes = [vote for vote in self.votes.ballots() if vote.campaign == name]
-        return body(self.campaigns.standing(name), agreements(votes), rater_reports(votes), judge_reports(votes))
+        report = body(standing, agreements(votes), rater_reports(votes), judge_reports(votes))
+        return [report, *(buttons(standing) if self.editable else [gr.update(visible=False)] * 2)]
 
     def _setups(self) -> list[Any]:
         """What answers can be made with."""
@@ -120,6 +128,17 @@ class Page:
         return [gr.update(choices=names, value=names[0] if names else None) for names in (adapters, indexes)]
 
 
+def buttons(standing: Standing) -> list[Any]:
+    """To compute the answers and to close: each says why where there is nothing to do."""
+    left, closed = standing.campaign.prompts - standing.answered, bool(standing.campaign.closed)
+    compute = f"Compute the answers to {left} prompt{'s' * (left != 1)} now" if left else "All answers are computed"
+    return [
+        gr.update(visible=True, value=compute, interactive=left > 0 and not closed),
+        gr.update(visible=True, value="This campaign is closed" if closed else "Close this campaign",
+                  interactive=not closed),
+    ]  # fmt: skip
+
+
 def campaign_tab(page: Page) -> None:
     """Lay the page out inside the current page."""
     gr.Markdown(
@@ -127,29 +146,30 @@ def campaign_tab(page: Page) -> None:
         " Only then can one tell how far they agree."
     )
     with gr.Row():
-        chosen = gr.Dropdown([], label="Campaign", elem_id="campaign", scale=3)
+        chosen = gr.Dropdown([], label="Campaign", elem_id="campaign", scale=3, visible=False)
         refresh = gr.Button("Refresh", size="sm", scale=1, min_width=120)
     shown = gr.HTML(
         css_template=CSS.read_text(encoding="utf-8"), apply_default_css=False, js_on_load=None, elem_id="campaign-body"
     )
     said = gr.Markdown("", elem_id="campaign-status")
-    everything: list[Any] = [chosen, shown]
+    with gr.Row():
+        answer = gr.Button("Compute the answers now", min_width=160, visible=False, elem_id="compute-answers")
+        close = gr.Button("Close this campaign", variant="stop", min_width=160, visible=False, elem_id="close-campaign")
+    seen: list[Any] = [shown, answer, close]
+    everything: list[Any] = [chosen, *seen]
     if page.editable:
-        with gr.Row():
-            answer = gr.Button("Compute all answers now", min_width=160)
-            close = gr.Button("Close this campaign", variant="stop", min_width=160)
-        _on(answer.click, page.answer, [chosen], said).then(page.look, [chosen], shown, api_visibility="private")
-        _on(close.click, page.close, [chosen], said).then(page.look, [chosen], shown, api_visibility="private")
-        everything += _new_campaign(page, chosen, shown)
-        _ai_judge(page, chosen, shown)
+        _on(answer.click, page.answer, [chosen], said).then(page.look, [chosen], seen, api_visibility="private")
+        _on(close.click, page.close, [chosen], said).then(page.look, [chosen], seen, api_visibility="private")
+        everything += _new_campaign(page, chosen, seen)
+        _ai_judge(page, chosen, seen)
     else:
         everything += [gr.Dropdown(visible=False), gr.Dropdown(visible=False)]
     gr.on(None, page.show, [chosen], everything, show_progress="hidden", api_visibility="private")
     refresh.click(page.show, [chosen], everything, show_progress="hidden", api_visibility="private")
-    chosen.input(page.look, [chosen], shown, show_progress="hidden", api_visibility="private")
+    chosen.input(page.look, [chosen], seen, show_progress="hidden", api_visibility="private")
 
 
-def _new_campaign(page: Page, chosen: gr.Dropdown, shown: gr.HTML) -> list[Any]:
+def _new_campaign(page: Page, chosen: gr.Dropdown, seen: list[Any]) -> list[Any]:
     """The form; returns its two lists of what is on the disk."""
     with gr.Accordion("New campaign", open=False, elem_id="new-campaign"):
         with gr.Row():
@@ -168,12 +188,12 @@ def _new_campaign(page: Page, chosen: gr.Dropdown, shown: gr.HTML) -> list[Any]:
         create = gr.Button("Make the campaign", variant="primary", elem_id="make-campaign")
     given = [name, file, lines, raters, overlap, retest, adapter, index, passages, longest, mode]
     create.click(page.create, given, chosen, api_visibility="private").success(
-        page.show, [chosen], [chosen, shown, adapter, index], api_visibility="private"
+        page.show, [chosen], [chosen, *seen, adapter, index], api_visibility="private"
     )
     return [adapter, index]
 
 
-def _ai_judge(page: Page, chosen: gr.Dropdown, shown: gr.HTML) -> None:
+def _ai_judge(page: Page, chosen: gr.Dropdown, seen: list[Any]) -> None:
     with gr.Accordion("AI judge (optional)", open=False):
         try:
             settings = settings_of(os.environ)
@@ -190,7 +210,7 @@ def _ai_judge(page: Page, chosen: gr.Dropdown, shown: gr.HTML) -> None:
             limit = gr.Number(60, label="Pairs at most", precision=0, minimum=1)
             judged = gr.Markdown("")
             _on(gr.Button("Judge").click, page.judge, [limit], judged).then(
-                page.look, [chosen], shown, api_visibility="private"
+                page.look, [chosen], seen, api_visibility="private"
             )
 
 

@@ -57,7 +57,7 @@ def _progress(standing: Standing) -> str:
 def _raters(standing: Standing, raters: Sequence[RaterReport]) -> str:
     if not raters:
         return "<p>Nobody has rated yet.</p>"
-    rows = []
+    rows: list[tuple[str, Sequence[str]]] = []
     for report in raters:
         favourite, accord, speed = report.favourite, report.accord, report.words_a_minute
         cells = (
@@ -67,7 +67,7 @@ def _raters(standing: Standing, raters: Sequence[RaterReport]) -> str:
             f"{speed:.0f}" if speed else "–",
             f"{report.repeated_alike}/{report.repeated}" if report.repeated else "–",
         )
-        rows.append(f"<tr><th scope='row'>{escape(short(report.rater))}</th>{_cells(cells)}</tr>")
+        rows.append((escape(short(report.rater)), cells))
     remarks = "".join(
         f"<li>⚠️ <b>{escape(short(report.rater))}</b> {escape(remark)}</li>"
         for report in raters
@@ -79,12 +79,13 @@ def _raters(standing: Standing, raters: Sequence[RaterReport]) -> str:
 
 
 def _agreement(found: Mapping[str, Alpha]) -> str:
-    rows = []
+    rows: list[tuple[str, Sequence[str]]] = []
     for name, value in found.items():
         shown = "–" if value.value is None else f"{value.value:.2f}"
-        cells = (shown, f"{value.low:.2f} to {value.high:.2f}", str(value.units), escape(value.note))
-        rows.append(f"<tr><th scope='row'>{escape(JUDGED.get(name, name))}</th>{_cells(cells)}</tr>")
-    head = ("On", "Alpha", "95 % interval", "Prompts", "Mind")
+        cells = (shown, f"{value.low:.2f} to {value.high:.2f}", str(value.units))
+        note = f"<small>{escape(value.note)}</small>" if value.note else ""
+        rows.append((escape(JUDGED.get(name, name)) + note, cells))
+    head = ("On", "Alpha", "95 % interval", "Prompts")
     words = (
         "<p>Krippendorff's alpha: 1 is perfect agreement, 0 what chance gives. From 0.67 on people draw tentative"
         " conclusions, from 0.8 on firm ones.</p>"
@@ -93,7 +94,7 @@ def _agreement(found: Mapping[str, Alpha]) -> str:
 
 
 def _judges(judges: Sequence[JudgeReport]) -> str:
-    rows = []
+    rows: list[tuple[str, Sequence[str]]] = []
     for report in judges:
         share = (
             "–" if report.value is None else f"{report.value:.0%} <small>{report.low:.0%} to {report.high:.0%}</small>"
@@ -101,7 +102,7 @@ def _judges(judges: Sequence[JudgeReport]) -> str:
         alpha = report.alpha
         kappa = "–" if alpha.value is None else f"{alpha.value:.2f} <small>{alpha.low:.2f} to {alpha.high:.2f}</small>"
         cells = (str(report.votes), str(report.ties), share, str(report.shared), kappa)
-        rows.append(f"<tr><th scope='row'>{escape(report.rater)}</th>{_cells(cells)}</tr>")
+        rows.append((escape(report.rater), cells))
     head = ("Judge", "Pairs", "Ties", "As people", "of pairs", "Alpha")
     return "<p>Its votes are kept apart and count in no result of people.</p>" + _table(head, rows)
 
@@ -111,13 +112,21 @@ def short(rater: str) -> str:
     return rater if len(rater) <= 12 else f"{rater[:8]}…"
 
 
-def _cells(cells: Sequence[str]) -> str:
-    return "".join(f"<td>{cell}</td>" for cell in cells)
+def _table(head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """A table whose rows are a name and its cells, all of them HTML.
 
-
-def _table(head: Sequence[str], rows: Sequence[str]) -> str:
-    titles = "".join(f"<th scope='col'>{title}</th>" for title in head)
-    return f"<div class='wide'><table><thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    On a phone a row is a list, each cell after the title of its column. The roles repeat what the elements mean, since
+    that layout takes the meaning away.
+    """
+    titles = "".join(f"<th scope='col' role='columnheader'>{title}</th>" for title in head)
+    lines = []
+    for name, cells in rows:
+        shown = "".join(
+            f"<td role='cell' data-of='{title}'><span>{cell}</span></td>"
+            for title, cell in zip(head[1:], cells, strict=True)
+        )
+        lines.append(f"<tr role='row'><th scope='row' role='rowheader'>{name}</th>{shown}</tr>")
+    return f"<table role='table'><thead><tr role='row'>{titles}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
 def _section(title: str, content: str) -> str:

@@ -31,15 +31,22 @@ def page_of(votes: Votes, home: Path, editable: bool = True) -> Page:
 
 def test_a_campaign_is_made_shown_and_closed(votes: Votes, home: Path) -> None:
     page = page_of(votes, home)
-    assert "No campaign yet" in page.show(None)[1]
-    assert page.create(" k ", None, "One?\nTwo?\n", 2, "", *MORE) == "k"
+    listed, shown, *actions = page.show(None)
+    assert "No campaign yet" in shown
+    assert not any(update["visible"] for update in (listed, *actions[:2])), "there is nothing to compute or to close"
+    assert page.create(" k ", None, "One?\nTwo?\n", 2, "", *MORE)["value"] == "k"
     names, shown, *_ = page.show("unknown")
     assert names["choices"] == ["k"]
     assert "all 2 by each of 2 raters" in shown
     page.create("l", None, "One?\nTwo?\n", 2, "1", *MORE)
-    assert "1 of 2 by each of 2 raters, the others by one" in page.look("l")
+    assert "1 of 2 by each of 2 raters, the others by one" in page.look("l")[0]
+    _, compute, close = page.look("l")
+    assert (compute["value"], compute["interactive"]) == ("Compute the answers to 2 prompts now", True)
+    assert (close["value"], close["interactive"]) == ("Close this campaign", True)
     assert "Closed" in page.close("k")
-    assert "nothing is handed out" in page.look("k")
+    shown, compute, close = page.look("k")
+    assert "nothing is handed out" in shown
+    assert (compute["interactive"], close["interactive"], close["value"]) == (False, False, "This campaign is closed")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +68,9 @@ def test_what_is_wrong_is_told(votes: Votes, home: Path, changes: dict[str, Any]
 def test_visitors_may_look_and_change_nothing(votes: Votes, home: Path) -> None:
     page_of(votes, home).create("k", None, "One?", 2, "", *MORE)
     page = page_of(votes, home, editable=False)
-    assert "k · open" in page.look("k")
+    shown, *actions = page.look("k")
+    assert "k · open" in shown
+    assert [update["visible"] for update in actions] == [False, False]
     for change in (
         lambda: page.create("l", None, "One?", 2, "", *MORE),
         lambda: page.close("k"),
@@ -85,4 +94,4 @@ def test_the_judge_from_the_page(votes: Votes, home: Path, monkeypatch: pytest.M
         said = list(page.judge(5))
     assert said[0] == "5 pairs to judge."
     assert said[-1] == "5 of 5 pairs."
-    assert "judge:tiny" in page.look("k")
+    assert "judge:tiny" in page.look("k")[0]
