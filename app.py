@@ -168,11 +168,17 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "mcp_server": False,
         "pwa": False,
         "app_kwargs": {"middleware": [Middleware(Guard)]},
-        "theme": gr.themes.Default(primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["monospace"]),
+        "theme": theme(),
         "css_paths": [ROOT / "eval" / "compare.css"],
         "head": f"<script>{(ROOT / 'eval' / 'compare.js').read_text(encoding='utf-8')}</script>",
         "quiet": True,
     }
+
+
+def theme() -> gr.themes.Base:
+    """Gradio's own, with fonts of the reader's system; its subdued text is too pale to read in the light."""
+    plain = gr.themes.Default(primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    return plain.set(body_text_color_subdued="*neutral_600")
 
 
 Message = MutableMapping[str, Any]

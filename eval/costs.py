@@ -123,7 +123,11 @@ def examples_measured(result: Mapping[str, Any], candidate: str, metric: str | N
 
 
 def examples_voted(votes: Sequence[Vote], candidate: str) -> list[Example]:
-    """The latest blind votes that the candidate won alone, and those that another one won."""
+    """The latest blind votes that the candidate won alone, and those that another one won.
+
+    Several raters of the same answers are one example.
+    """
+    shown = set()
     lines: dict[bool, list[Example]] = {True: [], False: []}
     for vote in reversed(votes):
         best = winning(vote)
@@ -134,6 +138,9 @@ def examples_voted(votes: Sequence[Vote], candidate: str) -> list[Example]:
         if not others or len(lines[favours]) == EXAMPLES:
             continue
         rival = others[-1]
+        if (example := (vote.question, vote.answers[candidate], vote.answers[rival])) in shown:
+            continue
+        shown.add(example)
         lines[favours].append(
             Example(
                 favours=favours,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
@@ -55,8 +56,12 @@ def blocks(advice: Advice) -> list[Block]:
             found.append(("heading", f"Examples that speak {words} {verdict.candidate}"))
             found += [("example", example) for example in mine]
     made = [f"{name} {about['name']}" for name, about in advice.made_with.items() if isinstance(about, Mapping)]
-    found.append(("small", f"{', '.join([*made, ''])}{advice.created} UTC"))
+    found.append(("small", f"{', '.join([*made, ''])}{_when(advice.created)}"))
     return found
+
+
+def _when(created: str) -> str:
+    return f"{datetime.fromisoformat(created).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def title(advice: Advice) -> str:
@@ -142,13 +147,20 @@ def _html(kind: str, content: Any) -> str:
     if kind == "table":
         head, *rows = content
         first = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-        lines = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+        lines = "".join(f"<tr>{_cells(head, row)}</tr>" for row in rows)
         return f'<div class="scroll"><table><thead><tr>{first}</tr></thead><tbody>{lines}</tbody></table></div>'
     if kind == "example":
         parts = "".join(f"<p>{escape(who)}</p><blockquote>{escape(text)}</blockquote>" for who, text in _said(content))
         return f"<p><b>{escape(content.question)}</b> <small>{escape(content.why)}</small></p>{parts}"
     tag = {"title": "h1", "heading": "h2", "text": "p", "small": "small"}[kind]
     return f"<{tag}>{escape(content)}</{tag}>"
+
+
+def _cells(head: Sequence[str], row: Sequence[str]) -> str:
+    """Each cell knows its column, which on a phone stands before it."""
+    return "".join(
+        f'<td data-of="{escape(title)}"><span>{escape(cell)}</span></td>' for title, cell in zip(head, row, strict=True)
+    )
 
 
 def as_markdown(advice: Advice) -> str:

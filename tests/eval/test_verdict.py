@@ -10,6 +10,7 @@ import pytest
 from eval.advice import Question, advise
 from eval.benchmark import plain
 from eval.cells import cells
+from eval.costs import examples_voted
 from eval.errors import InputError
 from eval.evidence import Evidence, by_cost, default_metric, of_benchmark, of_votes
 from eval.metrics import METRICS
@@ -195,6 +196,12 @@ def test_too_few_rows_are_called_that() -> None:
     opinion = judge(of_benchmark(made, 0.05, 0.95))
     assert not opinion.settled
     assert "it takes at least 8" in opinion.reason
+
+
+def test_raters_of_the_same_answers_are_one_example() -> None:
+    votes = [make_vote(f"c{n}", choice="rag", question="Who?", rater=f"r{n}") for n in range(4)]
+    (example,) = examples_voted([*votes, make_vote("tie", choice="tie")], "rag")
+    assert (example.question, example.rival, example.favours) == ("Who?", "combined", True)
 
 
 def test_ten_telling_examples() -> None:
