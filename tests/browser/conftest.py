@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,23 +58,35 @@ def app(real_base: Path, compiled_folder: Path, tmp_path_factory: pytest.TempPat
     (home / "base" / real_base.name).symlink_to(real_base)
     compiled_folder.mkdir(parents=True, exist_ok=True)
     (home / "compiled").symlink_to(compiled_folder)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = home / "app.log"
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "FOURFOLD_HOME": str(home)}
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(port)], cwd=REPO, env=environment, stdout=out, stderr=out
-        )
+    port, log = free_port(), home / "app.log"
+    process = start_app(home, port)
     try:
-        url = f"http://127.0.0.1:{port}/"
-        wait_until_up(url, process, log)
-        yield RunningApp(home, url, log)
+        yield RunningApp(home, f"http://127.0.0.1:{port}/", log)
         assert "Traceback" not in log.read_text(), log.read_text()
     finally:
         process.terminate()
         process.wait(20)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def start_app(home: Path, port: int, *arguments: str) -> "subprocess.Popen[bytes]":
+    """`python app.py` on that port, its pages up; what it prints is in `app.log`."""
+    log = home / "app.log"
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "FOURFOLD_HOME": str(home)}
+    command = [sys.executable, "app.py", "--port", str(port), *arguments]
+    with log.open("w") as out:
+        process = subprocess.Popen(command, cwd=REPO, env=environment, stdout=out, stderr=out)
+    try:
+        wait_until_up(f"http://127.0.0.1:{port}/", process, log)
+    except BaseException:
+        process.kill()
+        raise
+    return process
 
 
 def wait_until_up(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -90,9 +103,16 @@ def wait_until_up(url: str, process: "subprocess.Popen[bytes]", log: Path) -> No
 
 @pytest.fixture(scope="module")
 def browser(app: RunningApp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    with chromium(tmp_path_factory.mktemp("profile")) as context:
+        yield context
+
+
+@contextmanager
+def chromium(profile: Path) -> Iterator[BrowserContext]:
+    """A browser that keeps its state in that folder."""
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"),
+            profile,
             executable_path=CHROMIUM,
             headless=True,
             args=FLAGS,
