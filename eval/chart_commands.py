@@ -21,11 +21,11 @@ def add(commands: Any) -> None:
 
 
 def charts(options: argparse.Namespace) -> None:
-    """A picture and a table of each chart that the votes have something for."""
+    """A picture and a table of each chart that the votes have something for, and a page of all with texts for them."""
     from eval.figures import as_csv
     from eval.files import write_bytes
     from eval.findings import find
-    from eval.plots import DARK, LIGHT, as_png
+    from eval.plots import DARK, LIGHT, as_markdown, as_png
 
     figures = find(read_ballots()).figures
     try:
@@ -37,4 +37,6 @@ def charts(options: argparse.Namespace) -> None:
         write_bytes(options.out / f"{figure.id}.png", as_png(figure, DARK if options.dark else LIGHT))
         write_bytes(options.out / f"{figure.id}.csv", as_csv(figure).encode("utf-8"))
         written += [f"{figure.id}.png", f"{figure.id}.csv"]
+    write_bytes(options.out / "charts.md", as_markdown(figures).encode("utf-8", "replace"))
+    written.append("charts.md")
     show(options, {"folder": str(options.out), "files": written}, [f"{len(written)} files written to {options.out}"])

@@ -60,6 +60,28 @@ def as_csv(figure: Figure) -> str:
     return text.getvalue()
 
 
+def in_words(figure: Figure) -> str:
+    """What the picture shows, for those who cannot see it: its title and every number in it."""
+    lines = [_interval(row, figure.unit) for row in figure.intervals] or [_row(figure, row) for row in figure.table]
+    return f"{figure.title}. {'; '.join(lines)}."
+
+
+def _interval(row: Interval, unit: str) -> str:
+    return f"{row.name}: {shown(row.value, unit)}, 95 % interval {shown(row.low, unit)} to {shown(row.high, unit)}"
+
+
+def _row(figure: Figure, row: tuple[Cell, ...]) -> str:
+    units = {"heatmap": [figure.unit] * len(row), "columns": ["votes"] * len(row)}
+    said = [
+        f"{column} {shown(value, unit)}"
+        for column, value, unit in zip(
+            figure.columns[1:], row[1:], units.get(figure.kind, [figure.unit] + ["seconds"] * len(row)), strict=False
+        )
+        if value is not None
+    ]
+    return f"{row[0]}: {', '.join(said)}"
+
+
 def shown(value: Cell, unit: str) -> str:
     """A value as people read it."""
     if value is None:

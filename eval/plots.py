@@ -1,12 +1,13 @@
 """Figures as PNG pictures, for a slide or a paper. matplotlib is imported only when one is drawn."""
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eval.figures import Figure, as_csv, shown, span_of
+from eval.figures import Figure, as_csv, in_words, shown, span_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,17 +46,31 @@ def as_png(figure: Figure, theme: Theme = LIGHT) -> bytes:
         spine.set_color(theme.faint)
     DRAWERS[figure.kind](axes, figure, theme)
     out = io.BytesIO()
-    canvas.savefig(out, format="png", dpi=150)
+    # Programs that show pictures read their text from here; it is written as Latin-1.
+    said = in_words(figure).replace("−", "-").replace("–", "unknown").encode("latin-1", "replace").decode("latin-1")
+    canvas.savefig(out, format="png", dpi=150, metadata={"Title": figure.title, "Description": said})
     return out.getvalue()
 
 
+def as_markdown(figures: Sequence[Figure]) -> str:
+    """A page of all pictures, each with its text for those who cannot see it."""
+    shown = (f"## {figure.title}\n\n![{_plain(in_words(figure))}]({figure.id}.png)\n" for figure in figures)
+    return "\n".join(shown)
+
+
+def _plain(text: str) -> str:
+    """Names that others gave, without what would end the text."""
+    return " ".join(re.sub(r"([\\`*_{}\[\]<>#|!&~])", r"\\\1", text).split())
+
+
 def as_zip(figures: Sequence[Figure], theme: Theme = LIGHT) -> bytes:
-    """Every figure as a picture and as a table."""
+    """Every figure as a picture and as a table, and a page of the pictures with their texts."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
         for figure in figures:
             file.writestr(f"{figure.id}.png", as_png(figure, theme))
             file.writestr(f"{figure.id}.csv", as_csv(figure))
+        file.writestr("charts.md", as_markdown(figures))
     return out.getvalue()
 
 

@@ -3,19 +3,22 @@
 import csv
 import io
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from eval.__main__ import main
 from eval.ballot import Ballot, ballot_of
 from eval.breakdown import by_group, clustered_mean, costs, dimensions, kind_of_question, over_time, positions
-from eval.figures import as_csv
+from eval.figures import as_csv, in_words
 from eval.findings import find, position_sentence
 from eval.judgement import Judgement
 from eval.outcomes import choices_of, telling
-from eval.plots import DARK, LIGHT, as_png
+from eval.plots import DARK, LIGHT, as_markdown, as_png
 from eval.ranking import rank_votes
 from eval.results import report
 from eval.variants import IDS
@@ -134,6 +137,21 @@ def test_every_figure_is_a_picture_and_a_table() -> None:
         assert len(rows) == 1 + len(figure.intervals or figure.table)
     assert as_png(figures[0], LIGHT).startswith(b"\x89PNG")
     assert as_png(figures[0], LIGHT) != as_png(figures[0], DARK)
+
+
+def test_every_picture_says_in_words_what_it_shows() -> None:
+    figures = find(ballots()).figures
+    for figure in figures:
+        assert in_words(figure).startswith(f"{figure.title}. ")
+        said = Image.open(io.BytesIO(as_png(figure))).info["Description"]  # type: ignore[attr-defined]
+        assert said.startswith(figure.title)
+    by_id = {figure.id: in_words(figure) for figure in figures}
+    assert re.search(r"rag: [+−]\d\.\d\d, 95 % interval [+−]\d", by_id["strengths"])
+    assert re.search(r"base: .*rag \d+ %", by_id["matrix"])
+    assert re.search(r"2026-01-\d\d: decided \d+, tie \d+", by_id["time"])
+    page = as_markdown([replace(figures[0], title="of ](evil) <b>")])
+    assert r"![of \](evil) \<b\>" in page
+    assert page.endswith("(rates.png)\n")
 
 
 def test_judges_and_open_votes_are_shown_apart_and_change_nothing_else() -> None:
