@@ -28,8 +28,9 @@ HOME = REPO / "data" / "local" / "evidence"
 SAMPLES = REPO / "data" / "samples"
 PAGE, PLOTS = REPO / "docs" / "evidence.md", REPO / "docs"
 COLOURS = {"base": "#64748b", "tuned": "#d97706", "rag": "#2563eb", "combined": "#059669"}
-SHOTS = ("0", "3")
 GROUNDED, PLAIN = "grounded", "plain"
+SHOTS = {GROUNDED: ("0", "3"), PLAIN: ("0",)}
+"""Examples in the prompt; what they bring the bare base and retrieval does not depend on the adapter."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,7 @@ def main() -> None:
     sets = [samples(options.seed)]
     if DATA.is_file():
         sets.append(squad(options.seed))
-    found = [
-        (one, {how: benchmark(one, adapter, options.seed) for how, adapter in one.adapters.items()}) for one in sets
-    ]
+    found = [(one, {how: benchmark(one, how, options.seed) for how in one.adapters}) for one in sets]
     PAGE.write_text("\n".join(page(found, options.seed, time.monotonic() - began)) + "\n", encoding="utf-8")
     for one, results in found:
         plot(one, results)
@@ -102,10 +101,10 @@ def train(name: str, rows: Path, *options: str) -> None:
         run("tuning", "train", str(rows), "--name", name, "--no-assess", *options)
 
 
-def benchmark(one: Set, adapter: str, seed: int) -> dict[str, Any]:
-    out = HOME / f"{one.name}-{adapter}.json"
-    options = ("--adapter", adapter, "--most", "200", "--shots", *SHOTS, "--seed", str(seed), "--name", out.stem)
-    run("eval", "benchmark", *one.options, *options, "--json", str(out))
+def benchmark(one: Set, how: str, seed: int) -> dict[str, Any]:
+    out = HOME / f"{one.name}-{how}.json"
+    options = ("--adapter", one.adapters[how], "--shots", *SHOTS[how], "--most", "200", "--seed", str(seed))
+    run("eval", "benchmark", *one.options, *options, "--name", out.stem, "--json", str(out))
     result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     result["verdict"] = run("eval", "verdict", "--benchmark", out.stem, "--metric", one.metric, "--json")
     return result
