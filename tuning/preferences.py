@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from datasets import Dataset as Table
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
@@ -102,12 +103,17 @@ class PreferencesRun(Run):
             batches,
             self.steps,
             measured / ranks.count(),
-            lambda batch: trainer.compute_loss(self.model, batch),
+            self._loss,
         )
         self.progress.answer_tokens = 0  # what was timed is no part of the run
         for kept in trainer._metrics.values():
             kept.clear()
         return found
+
+    def _loss(self, batch: Any) -> Any:
+        """As in training, where accelerate wraps the model so that float32 and bfloat16 meet."""
+        with torch.autocast(self.trainer.args.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            return self.trainer.compute_loss(self.model, batch)
 
     def measure_before(self) -> dict[str, float | None]:
         """The loss of a model that is still its own reference."""
