@@ -12,7 +12,8 @@ import numpy as np
 from eval.choice_model import fit
 from eval.choices import Choices, Floats, renumbered
 from eval.factorial import EFFECTS
-from eval.ranking import Ranking, counted, fit_choices
+from eval.fitted import counted, fit_choices
+from eval.ranking import Ranking
 from eval.variants import IDS
 
 LEAST_PRIOR = 1e-3

@@ -16,8 +16,9 @@ from eval.agreement import agreements, unit_of
 from eval.ballot import Ballot
 from eval.choices import Choices, Floats
 from eval.figures import Cell, Figure, Interval
+from eval.fitted import Fitted, Settings, fit_choices
 from eval.outcomes import normalised
-from eval.ranking import Fitted, Ranking, Settings, differences, fit_choices
+from eval.ranking import Ranking, differences
 from eval.variants import IDS
 
 MOST_GROUPS = 8

@@ -10,8 +10,9 @@ import numpy as np
 
 from eval.cells import read_cell
 from eval.errors import InputError
+from eval.fitted import Settings
 from eval.metrics import METRICS
-from eval.ranking import Settings, rank_votes
+from eval.ranking import rank_votes
 from eval.scoreboard import Figures, column, figures_from
 from eval.simultaneous import Gap, Gaps, gaps
 from eval.variants import IDS

@@ -16,8 +16,9 @@ from eval.ballot import Ballot, Match
 from eval.choices import Choices, pair_choices
 from eval.estimate import Difference, judged, rounded
 from eval.figures import Figure, Interval, shown
+from eval.fitted import DEFAULT, fit_choices
 from eval.outcomes import numbered, questions
-from eval.ranking import DEFAULT, PROVISIONAL_BELOW, fit_choices
+from eval.ranking import PROVISIONAL_BELOW
 from eval.variants import VARIANT
 from eval.vote import is_unbiased
 

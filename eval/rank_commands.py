@@ -10,7 +10,8 @@ from eval.errors import InputError
 
 if TYPE_CHECKING:
     from eval.choices import Choices
-    from eval.ranking import Contrast, Effect, Ranking, Settings
+    from eval.fitted import Settings
+    from eval.ranking import Contrast, Effect, Ranking
 
 
 def add(commands: Any) -> None:
@@ -54,10 +55,11 @@ def add(commands: Any) -> None:
 def rank(options: argparse.Namespace) -> None:
     """Rank the names of a CSV file, or the four variants of the app's own log."""
     from eval.bootstrap import bootstrap
+    from eval.fitted import Settings
     from eval.matches import Matched, matches, sentence
     from eval.outcomes import choices_of, tally
     from eval.pairtable import read
-    from eval.ranking import Settings, rank
+    from eval.ranking import rank
 
     if options.bootstrap < 0:
         raise InputError(f"--bootstrap {options.bootstrap} is below 0; give a number such as 1000.")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from eval.ballot import ballot_of
 from eval.choices import pair_choices
 from eval.errors import InputError
-from eval.ranking import Ranking, Settings, rank, rank_votes
+from eval.fitted import Settings
+from eval.ranking import Ranking, rank, rank_votes
 from eval.variants import IDS
 from eval.vote import Vote
 from tests.eval.making import make_vote
