@@ -135,7 +135,10 @@ class _Page:
             job = tune(self._votes.votes(), LESSONS[kind], name.strip(), self._home, self._adapters)
         except (*USER_ERRORS, StoreError) as error:
             raise gr.Error(str(error), print_exception=False) from error
-        return f"Run {job.id} is in the queue: the Tune page shows it. Once it is done, choose {job.name} on Compare."
+        return (
+            f"Run {job.id} is in the queue: the Tune page shows it. Once it is done, choose {job.name} on Compare, and"
+            " vote for “The adapter or its parent” to see whether it is better than what you voted on."
+        )
 
     def _advice(self, margin: float, source: str) -> "Advice":
         from eval.advice import Question, advise
