@@ -17,23 +17,36 @@ MODES = [
     ("Open: names visible", "open"),
 ]
 
+WIDTH = 240
+"""Pixels of the narrowest control; in less, gradio cuts the words of a list and the ends of a slider."""
+
 
 def settings() -> list[gr.components.Component]:
     """What the answers are made with, in the order that `read_settings` takes them."""
     with gr.Accordion("Settings", open=False), gr.Row():
         components: list[gr.components.Component] = [
-            gr.Dropdown([], label="Adapter", info="Used by tuned and combined"),
-            gr.Dropdown([], label="Documents", info="Used by rag and combined"),
-            gr.Slider(1, 10, 3, step=1, label="Passages", info="How many the model reads"),
-            gr.Slider(0, 1.5, 0, step=0.1, label="Temperature", info="0: always the likeliest word"),
-            gr.Slider(16, 512, 128, step=16, label="Longest answer", info="In tokens"),
-            gr.Number(0, label="Seed", precision=0, info="Same seed, same answers"),
+            gr.Dropdown([], label="Adapter", info="Used by tuned and combined", min_width=WIDTH),
+            gr.Dropdown([], label="Documents", info="Used by rag and combined", min_width=WIDTH),
+            gr.Slider(1, 10, 3, step=1, label="Passages", info="How many the model reads", min_width=WIDTH),
+            gr.Slider(0, 1.5, 0, step=0.1, label="Temperature", info="0: always the likeliest word", min_width=WIDTH),
+            gr.Slider(16, 512, 128, step=16, label="Longest answer", info="In tokens", min_width=WIDTH),
+            gr.Number(0, label="Seed", precision=0, info="Same seed, same answers", min_width=WIDTH),
             mode := gr.Dropdown(
-                MODES, value="best", label="Vote for", info="Open votes and those on a parent count apart"
+                MODES,
+                value="best",
+                label="Vote for",
+                info="Open votes and those on a parent count apart",
+                min_width=WIDTH,
             ),
-            pair := gr.Dropdown(pairs("pair"), value="", label="Which two", info="Where two are compared"),
-            gr.Checkbox(True, label="Say when not in the documents", info="Where their floor is calibrated"),
-            gr.Checkbox(False, label="Let the model reword follow-ups", info="For the search; else joined"),
+            pair := gr.Dropdown(
+                pairs("pair"), value="", label="Which two", info="Where two are compared", min_width=WIDTH
+            ),
+            gr.Checkbox(
+                True, label="Say when not in the documents", info="Where their floor is calibrated", min_width=WIDTH
+            ),
+            gr.Checkbox(
+                False, label="Let the model reword follow-ups", info="For the search; else joined", min_width=WIDTH
+            ),
         ]
     mode.change(
         lambda chosen: gr.update(choices=pairs(chosen), value=""),
