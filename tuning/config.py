@@ -153,5 +153,5 @@ SUITED: dict[str, dict[str, Any]] = {
     "kto": {"learning_rate": 5e-6, "epochs": 2.0, "batch_size": 16},
 }
 """What other methods need otherwise than LoRA, whatever the preset: weights that are trained whole move less, and so do
-answers that are only to be weighed against each other. A row of DPO is two answers, each with its prompt, and the scores
-of every word are kept: with passages, eight rows at once took 13 GB with a model of 135M, and two 4.5 GB."""
+answers that are only to be weighed against each other. A row of DPO is two answers, each with its prompt; the scores of
+every word are kept: with passages, eight rows at once took 13 GB with a model of 135M, and two 4.5 GB."""
