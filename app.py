@@ -50,6 +50,7 @@ from tuning.tune_tab import tune_tab
 
 ROOT = Path(__file__).resolve().parent
 UPLOAD_LIMIT = "50mb"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 WAITING_ROOM = 64
 """Clicks that may wait for their turn; the engine has a waiting room of its own."""
 
@@ -84,6 +85,11 @@ class Settings:
     proxied: bool
     int8: bool
     """The weights in 8 bits: faster and less exact."""
+
+    @property
+    def at_home(self) -> bool:
+        """Only this machine can reach the app, so that its visitors may name folders of it to be read."""
+        return not (self.public or self.proxied) and self.host in LOOPBACK
 
 
 def read_settings(arguments: Sequence[str], environment: MutableMapping[str, str]) -> Settings:
@@ -125,7 +131,7 @@ def build(settings: Settings, workbench: Workbench, votes: Votes, mirror: Mirror
         compare_tab(demo, compare, browser_secret(settings.home), campaigns)
     with demo.route("Documents", "/documents"):
         navigation()
-        documents_tab(workbench.indexes, workbench.embedder, editable=not settings.public)
+        documents_tab(workbench.indexes, workbench.embedder, not settings.public, folders=settings.at_home)
     with demo.route("Tune", "/tune"):
         navigation()
         tune_tab(settings.home, workbench.adapter_folders, settings.base, enabled=not settings.public)

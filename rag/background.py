@@ -24,6 +24,8 @@ class Adding:
     """Set at the end."""
     error: str = ""
     """What stopped the run, in words; documents stored before that are kept."""
+    folder: str = ""
+    """The folder that is synced, "" where single files are added or documents embedded."""
 
     def tell(self, name: str, outcome: str, reason: str) -> None:
         """One more is done."""

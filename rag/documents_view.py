@@ -17,7 +17,10 @@ STYLE = """<style>
 .passage { border-left: 3px solid var(--primary-500); margin: 10px 0; padding: 4px 12px; }
 .passage header { display: flex; flex-wrap: wrap; gap: 2px 12px; color: var(--body-text-color-subdued);
   font-size: var(--text-sm); }
-.passage header b { color: var(--body-text-color); overflow-wrap: anywhere; }
+.passage { cursor: pointer; }
+.passage:hover { background: color-mix(in srgb, var(--primary-500) 6%, transparent); }
+.passage header button { color: var(--body-text-color); overflow-wrap: anywhere; font-weight: 600; text-align: left;
+  text-decoration: underline dotted; text-underline-offset: 3px; }
 .passage p { white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; color: var(--body-text-color); }
 .passage mark { background: color-mix(in srgb, var(--primary-500) 25%, transparent); color: inherit;
   border-radius: 3px; }
@@ -32,19 +35,36 @@ STYLE = """<style>
 </style>"""
 OUTCOMES = ("added", "updated", "unchanged", "removed", "embedded", "failed")
 """What can become of a file or document, in the order in which it is told."""
+BOX = "tick “Even if none of its files is left”"
+"""What the page has in place of the command's --allow-empty."""
 LISTED = 200
 """Rows of the table of files: a page that lists thousands is slow and unread."""
 
 
-def state_text(index: "Index", documents: "Sequence[StoredDocument]") -> str:
-    """The index's state and size as Markdown."""
+def state_text(index: "Index", documents: "Sequence[StoredDocument]", folders: bool) -> str:
+    """The index's state and size as Markdown; the folders that it follows only with `folders`."""
+    from .summary import summary
+
+    held = summary(index.store)
     chunks = sum(document.chunks for document in documents)
-    size = index.bytes_on_disk
-    words = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
-    return (
-        f"**{_count(len(documents), 'document')}** · {_count(chunks, 'chunk')} · {words} on disk · "
-        f"{_count(index.changes, 'change')} so far · embedder `{index.embedder.identity}`, {_cut(index)}"
-    )
+    behind = max(held.lacking.values())
+    caches = f"to be built for {_count(behind, 'chunk')} by the next search" if behind else "up to date"
+    lines = [
+        f"**{_count(len(documents), 'document')}** · {_count(chunks, 'chunk')} · {size_words(held.bytes)} on disk",
+        f"Embedder `{index.embedder.identity}` · {_cut(index)}",
+        f"Generation {held.generation:,} · search caches {caches}",
+    ]
+    if filling := held.filling:
+        done = f"{filling.documents:,} of {_count(held.documents, 'document')}"
+        lines.append(f"Being embedded anew with `{filling.embedder}`, {filling.chunking}: {done}")
+    if folders and held.folders:
+        lines.append("Follows " + ", ".join(f"`{folder.replace('`', '')}`" for folder in held.folders))
+    return "  \n".join(lines)
+
+
+def size_words(size: int) -> str:
+    """Bytes in words."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
 
 
 def adding_html(adding: "Adding | None") -> str:
@@ -54,18 +74,20 @@ def adding_html(adding: "Adding | None") -> str:
     done = len(adding.outcomes)
     counts = Counter(outcome for _, outcome, _ in adding.outcomes)
     summary = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]) or "reading"
-    head = f"{done} of {adding.total} files into {escape(adding.index)}: {summary}"
+    files = f"files of {escape(adding.folder)}" if adding.folder else "files"
+    head = f"{done} of {adding.total} {files} into {escape(adding.index)}: {summary}"
     if adding.report:
         head += f" ({_count(adding.report.chunks, 'chunk')} in {adding.report.seconds:.1f} s)"
     if left_out := getattr(adding.report, "left_out", None):
         kinds = ", ".join(f"{count} {kind}" for kind, count in left_out.items())
         head += f"<br>left out, being of types that are not read: {escape(kinds)}"
     if adding.error:
-        head += f"<br><b>{escape(adding.error)}</b>"
+        head += f"<br><b>{escape(adding.error.replace('say --allow-empty', BOX))}</b>"
     rows = sorted(adding.outcomes, key=lambda row: row[1] != "failed")
+    below = f"{adding.folder}/" if adding.folder else ""
     body = "".join(
-        f'<div class="{outcome}" role="listitem"><span class="outcome">{outcome}</span><b>{escape(name)}</b>'
-        f"<span>{escape(reason.removeprefix(name).strip())}</span></div>"
+        f'<div class="{outcome}" role="listitem"><span class="outcome">{outcome}</span>'
+        f"<b>{escape(name.removeprefix(below))}</b><span>{escape(reason.removeprefix(name).strip())}</span></div>"
         for name, outcome, reason in rows[:LISTED]
     )
     bar = f'<progress max="{adding.total}" value="{done}" aria-label="Files done"></progress>'
@@ -80,9 +102,11 @@ def documents_html(documents: "Sequence[StoredDocument]", shown: Callable[[str],
         size = _count(document.pages, "page") if document.pages else _count(document.characters, "character")
         others = f" · the same as {', '.join(map(shown, document.names[1:]))}" if document.names[1:] else ""
         added = document.added[:16].replace("T", " ")
+        first = document.entries[0]
+        label = " · ".join((first.date, *(f"#{tag}" for tag in first.tags), f"added {added} UTC"))
         body += (
             f'<div role="listitem"><b>{escape(shown(document.name))}</b>'
-            f"<span>{size} · {_count(document.chunks, 'chunk')} · added {added} UTC{escape(others)}</span></div>"
+            f"<span>{size} · {_count(document.chunks, 'chunk')} · {escape(label + others)}</span></div>"
         )
     return _listing(body, len(documents))
 
@@ -92,17 +116,19 @@ def _cut(index: "Index") -> str:
     return f"chunks of {index.chunking.size} tokens{overlap}"
 
 
-def found_html(found: "Found", question: str, shown: Callable[[str], str]) -> str:
+def found_html(found: "Found", question: str, shown: Callable[[str], str], places: "Sequence[str]") -> str:
     """The passages, best first, each with where it stands, how each method scores it, and the question's words marked.
 
-    `shown` is what a name looks like to this visitor.
+    `shown` is what a name looks like to this visitor, `places` what stands for each hit where it is clicked.
     """
     if not found.hits:
         return "<p>Nothing was found.</p>"
     body = "".join(
-        f'<article class="passage"><header><b>[{number}] {escape(shown(hit.document))}</b><span>{_place(hit)}</span>'
+        f'<article class="passage" data-place="{escape(place)}"><header>'
+        f'<button type="button" title="Show it in its document">'
+        f"[{number}] {escape(shown(hit.document))}</button><span>{_place(hit)}</span>"
         f"<span>{_scores(hit)}</span>{_same(hit, shown)}</header><p>{_marked(hit.text, question)}</p></article>"
-        for number, hit in enumerate(found.hits, 1)
+        for number, (hit, place) in enumerate(zip(found.hits, places, strict=True), 1)
     )
     read = f", {1000 * found.rerank_seconds:.0f} of them to rerank {found.read}" if found.read else ""
     return f'<p role="status">{_count(len(found.hits), "passage")} in {1000 * found.seconds:.0f} ms{read}</p>{body}'

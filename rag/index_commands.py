@@ -30,6 +30,8 @@ def list_indexes(options: argparse.Namespace) -> int:
     for each in found:
         size = f"{each.documents} documents, {each.chunks} chunks, {each.bytes / 1e6:.1f} MB"
         lines.append(f"{each.name}  {size}; {each.embedder or 'no embedder yet'}, {each.chunking}")
+        if behind := max(each.lacking.values()):
+            lines.append(f"  generation {each.generation}: the next search builds its caches for {behind} chunks")
         if each.tags:
             lines.append("  tags: " + ", ".join(f"{tag} ({count})" for tag, count in each.tags.items()))
         lines += [f"  synced with {folder}" for folder in each.folders]

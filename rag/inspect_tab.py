@@ -42,6 +42,10 @@ class Inspector:
         shown = self._show(name, sha256, lambda found: leaf_of(found, chunk), chunk)
         return [f"{sha256} 0", *shown[1:]]
 
+    def pick(self, name: Any, event: gr.EventData) -> list[Any]:
+        """The passage that was clicked among those found."""
+        return self.find(name, (event._data or {}).get("place"))
+
     def _show(
         self, name: Any, sha256: str, choose: Callable[[list[Leaf]], Leaf | None], chunk: int | None
     ) -> list[Any]:
@@ -63,12 +67,12 @@ class Inspector:
         return [gr.skip(), slider, leaf_html(document, leaf, chunk)]
 
 
-def inspect_parts(inspector: Inspector, index: gr.Dropdown, document: gr.Dropdown, places: gr.Radio) -> None:
-    """Build the part. `document` says which one is looked into, `places` which passage of a search."""
+def inspect_parts(inspector: Inspector, index: gr.Dropdown, document: gr.Dropdown, passages: gr.HTML) -> None:
+    """Build the part. `document` says which one is looked into, a click among the `passages` of a search too."""
     part = gr.Slider(1, 2, 1, step=1, label="Part of the document", visible=False)
     shown = gr.HTML(padding=False)
     asked: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     document.input(inspector.open, [index, document], [document, part, shown], **asked)
     part.release(inspector.open, [index, document, part], [document, part, shown], **asked)
-    found = places.input(inspector.find, [index, places], [document, part, shown], **asked)
+    found = passages.select(inspector.pick, [index], [document, part, shown], **asked)
     found.success(None, None, None, js=SCROLL)

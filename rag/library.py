@@ -39,7 +39,8 @@ class Library:
         self.folder = folder
         self.adding: Adding | None = None
         """The run that goes on, or the last one."""
-        self._embedder = embedder
+        self.embedder = embedder
+        """That of new indexes."""
         self._load = None if strict else self._loaded
         self._others: dict[str, Embedder] = {}
         self._open: dict[str, Index] = {}
@@ -59,7 +60,7 @@ class Library:
         path = self._path(name)
         if not make and not path.exists():
             raise InputError(f"There is no index {name!r}; make it by adding documents to it.")
-        embedder = self._embedder()
+        embedder = self.embedder()
         with self._lock:
             if name not in self._open or not path.exists() or chunking:
                 self._open[name] = Index(self.folder / name, embedder, chunking, self._load)
@@ -111,7 +112,8 @@ class Library:
         """
         Folder(folder)  # one that is not there makes no index
         index = self.open(name, make=True)
-        return self._start(Adding(name, 0), lambda run: index.sync(folder, run.tell, run.grow, allow_empty))
+        adding = Adding(name, 0, folder=str(folder.resolve()))
+        return self._start(adding, lambda run: index.sync(folder, run.tell, run.grow, allow_empty))
 
     def reembed(self, name: str, chunking: "Chunking", embedder: str | None = None) -> Adding:
         """Cut what an index holds anew, and embed it, in the background; what it held serves meanwhile.

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from .cachefiles import lacking
 from .store import Store
 
 
@@ -30,6 +31,10 @@ class Summary:
     folders: list[str]
     """Those that are synced."""
     filling: Filling | None
+    generation: int
+    """Number of changes of the passages so far."""
+    lacking: dict[str, int]
+    """For each kind of cache, how many chunks the next search must build it for."""
 
 
 def summary(store: Store) -> Summary:
@@ -47,4 +52,6 @@ def summary(store: Store) -> Summary:
             tags=snapshot.tags(),
             folders=snapshot.folders(),
             filling=Filling(filling[0].embedder, filling[0].chunking, filling[1]) if filling else None,
+            generation=snapshot.generation,
+            lacking=lacking(folder, snapshot),
         )

@@ -12,6 +12,7 @@ import torch  # noqa: F401  both bring an OpenMP runtime, and on macOS loading F
 import faiss as untyped  # isort: skip
 
 from . import arrayfile
+from .cachefiles import VERSIONS
 from .parts import PartCache
 from .snapshot import Snapshot
 
@@ -20,7 +21,6 @@ faiss: Any = untyped  # its stubs lack half of what is used here
 FLAT = 1 << 15
 """Chunks up to which a part is read whole. Above it the inverted file is faster: docs/benchmarks.md, "Search"."""
 
-_VERSION = 2
 _SHARE = 6  # one list in so many is read: recall@10 of .95 at 60,000 made-up chunks, whose clusters are small
 _SAMPLE = 40  # vectors a list that train the centroids
 _SCATTERED = 8  # vectors that are read in order in the time of copying one from its place
@@ -75,7 +75,7 @@ class VectorCache(PartCache[Vectors]):
     """Unit vectors of one store by chunk id. Not for two threads at once."""
 
     def __init__(self, folder: Path, store: str, dimension: int) -> None:
-        super().__init__(folder, "vectors", _VERSION, store)
+        super().__init__(folder, "vectors", VERSIONS["vectors"], store)
         self._dimension = dimension
 
     def search(self, query: np.ndarray, k: int, only: np.ndarray | None = None) -> tuple[list[int], list[float]]:

@@ -10,13 +10,13 @@ import numpy as np
 import Stemmer
 
 from . import postings
+from .cachefiles import VERSIONS
 from .maxscore import Term, best_rows, sums_of
 from .parts import PartCache
 from .postings import Postings
 from .snapshot import Snapshot
 
 _K1, _B = 1.5, 0.75
-_VERSION = 2  # of the files, and of what is taken for a word: files of another one are not read
 _TOGETHER = 8192  # chunks that are cut into words at once
 
 
@@ -24,7 +24,7 @@ class WordCache(PartCache[Postings]):
     """BM25 (Lucene's variant, k1 1.5, b 0.75) with English stop words and stems. Not for two threads at once."""
 
     def __init__(self, folder: Path, store: str) -> None:
-        super().__init__(folder, "words", _VERSION, store)
+        super().__init__(folder, "words", VERSIONS["words"], store)
         self._stemmer = Stemmer.Stemmer("english")
         self._damping: list[np.ndarray] = []
         self._total = 0

@@ -8,12 +8,17 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from rag.deleting_tab import Deleting
 from rag.documents_tab import DocumentsPage
 from rag.documents_view import LISTED, adding_html, found_html
 from rag.embedder import Embedder
 from rag.errors import InputError
 from rag.hits import Found, Hit
+from rag.labels import Filter
 from rag.library import Adding, Library
+from rag.search_tab import Searching
+from rag.sync_tab import Syncing
+from rag.tags_tab import Tagging
 
 from .conftest import HOURS
 from .test_library import finish
@@ -36,7 +41,7 @@ def test_view_shows_the_index_and_skips_what_is_unchanged(page: DocumentsPage) -
     assert listing.index("evil.md") < listing.index("hours.md")
     assert len(document["choices"]) == 2
     assert page.view("shop", key)[2] == gr.skip()
-    page.delete("shop", "hours.md")
+    Deleting(page.library).delete(["shop", "hours.md"])
     assert "**1 document**" in page.view("shop", key)[2]
 
 
@@ -49,29 +54,37 @@ def test_view_without_an_index_or_embedder_says_so(tmp_path: Path, page: Documen
 
 
 @pytest.mark.parametrize("name", ["../shop", "", None, 5.5, ["shop"]])
-@pytest.mark.parametrize("handler", ["search", "delete", "create"])
+@pytest.mark.parametrize("handler", ["search", "delete", "drop", "ask_index", "create", "save", "unfollow"])
 def test_handlers_refuse_what_is_no_index(page: DocumentsPage, handler: str, name: Any) -> None:
-    arguments = {"search": (name, "q", "Both", 5), "delete": (name, "hours.md"), "create": (name,)}[handler]
+    call = {
+        "search": lambda: Searching(page.library, True).search(name, "q", "Both", 5),
+        "delete": lambda: Deleting(page.library).delete([name, "hours.md"]),
+        "drop": lambda: Deleting(page.library).drop(name),
+        "ask_index": lambda: Deleting(page.library).ask_index(name),
+        "create": lambda: page.create(name),
+        "save": lambda: Tagging(page.library).save(name, "a 0", "tag"),
+        "unfollow": lambda: Syncing(page.library).unfollow(name, "/nowhere"),
+    }[handler]
     with pytest.raises(gr.Error):
-        getattr(page, handler)(*arguments)
+        call()
 
 
 @pytest.mark.parametrize(("question", "k"), [("", 5), (None, 5), ("q", None), ("q", "many")])
 def test_search_refuses_what_is_no_question(page: DocumentsPage, question: Any, k: Any) -> None:
     with pytest.raises(gr.Error):
-        page.search("shop", question, "Both", k)
+        Searching(page.library, True).search("shop", question, "Both", k)
 
 
 def test_words_of_documents_are_never_markup(page: DocumentsPage) -> None:
-    found, places = page.search("shop", "stripes", "By words", 10**9)
-    assert len(places["choices"]) == 1
+    found = Searching(page.library, True).search("shop", "stripes", "By words", 10**9)
+    assert found.count("data-place=") == 1
     assert EVIL not in found
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in found
     assert "<mark>Stripes</mark>" in found
     assert "BM25" in found
     assert "1 passage in" in found
     hit = Hit(EVIL, 1, EVIL, 0.5, 0.5, 3, 0, 5, EVIL, same=(EVIL,))
-    assert "<script" not in found_html(Found([hit], 0.1), f"alert {EVIL}", str)
+    assert "<script" not in found_html(Found([hit], 0.1), f"alert {EVIL}", str, [EVIL])
     adding = Adding("shop", 1, [(EVIL, "failed", f"{EVIL} is bad")], error=EVIL)
     assert "<script" not in adding_html(adding)
 
@@ -87,15 +100,141 @@ def test_a_long_run_lists_failures_first_and_counts_the_rest() -> None:
 
 def test_asking_comes_before_deleting(page: DocumentsPage) -> None:
     choices = page.view("shop")[5]["choices"]
-    doomed, question, _ = page.ask("shop", dict(choices)["hours.md"])
-    assert doomed == "hours.md"
+    deleting = Deleting(page.library)
+    doomed, question, _ = deleting.ask("shop", dict(choices)["hours.md"])
+    assert doomed == ["shop", "hours.md"]
     assert "hours.md" in question
     with pytest.raises(gr.Error, match="No document is chosen"):
-        page.ask("shop", None)
+        deleting.ask("shop", None)
     with pytest.raises(gr.Error, match="no longer"):
-        page.ask("shop", f"{'0' * 64} 0")
+        deleting.ask("shop", f"{'0' * 64} 0")
     with pytest.raises(gr.Error, match="holds no document"):
-        page.delete("shop", "never.md")
+        deleting.delete(["shop", "never.md"])
+    with pytest.raises(gr.Error, match="is no name"):
+        deleting.delete(None)
+
+
+def test_an_index_is_deleted_after_a_question_that_says_what_goes(page: DocumentsPage, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("A note.")
+    finish(page.library.sync("shop", tmp_path / "notes"))
+    deleting = Deleting(page.library)
+    doomed, question, _ = deleting.ask_index("shop")
+    assert "'shop' (3 documents," in question
+    assert f"It follows {tmp_path / 'notes'} no longer" in question
+    deleting.drop(doomed)
+    assert page.library.names() == []
+    assert (tmp_path / "notes" / "a.txt").exists()
+    assert "No index yet" in page.view("shop")[2]
+
+
+def test_the_state_says_how_the_index_was_made_and_whether_its_caches_follow(page: DocumentsPage) -> None:
+    key, _, state, *_ = page.view("shop")
+    assert "Embedder `" in state
+    assert "chunks of 200 tokens" in state
+    assert "Generation 2" in state
+    assert "caches to be built for 2 chunks by the next search" in state
+    page.library.open("shop").search("hours")
+    assert "caches up to date" in page.view("shop", key)[2]
+    (damaged,) = page.library.open("shop").folder.glob("words-*.safetensors")
+    damaged.write_bytes(b"cut short")
+    assert "built for 2 chunks" in page.view("shop")[2]
+
+
+def test_tags_are_put_on_and_taken_off_and_filter_a_search(page: DocumentsPage) -> None:
+    tagging, searching = Tagging(page.library), Searching(page.library, True)
+    hours = dict(page.view("shop")[5]["choices"])["hours.md"]
+    assert tagging.tags("shop", hours) == ""
+    assert tagging.save("shop", hours, "Opening,  2026 ,") == "2026, opening"
+    assert tagging.save("shop", hours, "opening, new") == "new, opening"
+    assert tagging.tags("shop", hours) == "new, opening"
+    assert "#new · #opening" in page.view("shop")[4]
+    assert page.view("shop", None, hours)[5]["value"] == hours, "saving its tags must not close the document"
+    documents, folder, tags = searching.offer("shop", [hours, "gone 0"], "/gone", ["new", "gone"])
+    assert documents["value"] == [hours]
+    assert folder["value"] is None
+    assert tags["choices"] == [("new (1)", "new"), ("opening (1)", "opening")]
+    assert tags["value"] == ["new"]
+    found = searching.search("shop", "stripes", "By meaning", 5, False, None, None, ["new"])
+    assert "hours.md" in found
+    assert "evil.md" not in found
+    assert "hours.md" not in searching.search(
+        "shop", "shop", "By meaning", 5, False, None, None, None, "", "2001-01-01"
+    )
+    assert "evil.md" not in searching.search("shop", "stripes", "By meaning", 5, False, [hours])
+    for since in ("soon", "2026-02-30"):
+        with pytest.raises(gr.Error, match="is no day; write it as"):
+            searching.search("shop", "shop", "Both", 5, since=since)
+    with pytest.raises(gr.Error, match="is no tag"):
+        tagging.save("shop", hours, "x" * 65)
+    with pytest.raises(gr.Error, match="No document is chosen"):
+        tagging.save("shop", None, "new")
+
+
+def test_files_are_added_with_their_tags(page: DocumentsPage, tmp_path: Path) -> None:
+    (tmp_path / "new.txt").write_text("What is new.")
+    page.add("shop", [tmp_path / "new.txt"], "2026, News")
+    assert page.library.adding
+    finish(page.library.adding)
+    assert [document.name for document in page.library.open("shop").documents(Filter(tags=("news",)))] == ["new.txt"]
+    with pytest.raises(gr.Error, match="is no tag"):
+        page.add("shop", [tmp_path / "new.txt"], "x" * 65)
+
+
+def test_a_folder_is_followed_with_a_report_by_file(page: DocumentsPage, tmp_path: Path) -> None:
+    syncing, notes = Syncing(page.library), tmp_path / "notes"
+    notes.mkdir()
+    for name in ("a.txt", "b.txt", "bad.txt"):
+        (notes / name).write_text(f"What {name} says." if name != "bad.txt" else "")
+    syncing.sync("shop", str(notes))
+    assert page.library.adding
+    finish(page.library.adding)
+    (notes / "a.txt").write_text("Changed.")
+    (notes / "b.txt").unlink()
+    (notes / "c.txt").write_text("New.")
+    syncing.sync("shop", f" {notes}/ ")
+    finish(page.library.adding)
+    _, _, state, report, listing, _ = page.view("shop")
+    assert f"4 of 4 files of {notes} into shop: 1 added, 1 updated, 1 removed, 1 failed" in report
+    assert "<b>bad.txt</b>" in report, "named below the folder, which stands above"
+    assert "is empty" in report
+    assert f"Follows `{notes}`" in state
+    assert str(notes / "c.txt") in listing
+    assert Searching(page.library, True).offer("shop", None, None, None)[1]["choices"] == [str(notes)]
+    found = Searching(page.library, True).search("shop", "shop", "By meaning", 5, False, None, str(notes))
+    assert "hours.md" not in found
+    assert "c.txt" in found
+    for path in notes.iterdir():
+        path.unlink()
+    syncing.sync("shop", str(notes))
+    finish(page.library.adding)
+    assert "tick “Even if none of its files is left”" in page.view("shop")[3]
+    syncing.sync("shop", str(notes), True)
+    finish(page.library.adding)
+    assert "removed" in page.view("shop")[3]
+    assert "followed no longer" in syncing.unfollow("shop", str(notes))
+    with pytest.raises(gr.Error, match="does not follow"):
+        syncing.unfollow("shop", str(notes))
+
+
+@pytest.mark.parametrize(
+    ("folder", "reason"),
+    [
+        ("", "no whole path"),
+        (None, "no whole path"),
+        ("notes", "no whole path"),
+        ("../notes", "no whole path"),
+        ("/tmp/\0", "no whole path"),
+        ("/", "the whole machine"),
+        ("/tmp/..", "the whole machine"),
+        ("~nobody-of-that-name/x", "unknown user"),
+        ("/no/such/folder", "is no folder"),
+    ],
+)
+def test_what_is_no_folder_is_refused_and_makes_no_index(page: DocumentsPage, folder: Any, reason: str) -> None:
+    with pytest.raises(gr.Error, match=reason):
+        Syncing(page.library).sync("other", folder)
+    assert page.library.names() == ["shop"]
 
 
 WIRED = """
@@ -104,7 +243,7 @@ from pathlib import Path
 import gradio as gr
 from rag.documents_tab import documents_tab
 with gr.Blocks(analytics_enabled=False) as demo:
-    documents_tab(Path(sys.argv[1]), lambda: None, editable=sys.argv[2] == "True")
+    documents_tab(Path(sys.argv[1]), lambda: None, editable=sys.argv[2] == "True", folders=sys.argv[3] == "True")
 assert "torch" not in sys.modules, "the page must not wait for torch"
 print(*{function.name for function in demo.fns.values()})
 """
@@ -116,14 +255,53 @@ def test_a_public_page_has_no_handler_that_changes_anything(tmp_path: Path) -> N
     In a process of its own, since gradio leaves event loops and sockets open, which the tests count as failures.
     """
     wired = {
-        editable: set(
-            subprocess.check_output([sys.executable, "-c", WIRED, tmp_path, str(editable)], text=True).split()
+        (editable, home): set(
+            subprocess.check_output(
+                [sys.executable, "-c", WIRED, tmp_path, str(editable), str(home)], text=True
+            ).split()
         )
-        for editable in (True, False)
+        for editable, home in ((True, True), (True, False), (False, True))
     }
-    assert {"create", "add", "delete", "search", "view", "open", "find", "preview", "recut"} <= wired[True]
-    assert {"search", "view", "open", "find"} <= wired[False]
-    assert not {"create", "add", "delete", "ask", "preview", "recut"} & wired[False]
+    read = {"search", "view", "offer", "open", "pick"}
+    change = {"create", "add", "preview", "recut", "ask", "delete", "ask_index", "drop", "save", "tags"}
+    of_the_host = {"sync", "unfollow"}
+    assert read | change | of_the_host <= wired[True, True]
+    assert read | change <= wired[True, False]
+    assert not of_the_host & wired[True, False], "visitors from elsewhere name no folder of this machine"
+    assert read <= wired[False, True]
+    assert not (change | of_the_host) & wired[False, True]
+
+
+def test_rerankers_and_folders_of_the_host_are_out_of_reach_for_visitors(page: DocumentsPage, tmp_path: Path) -> None:
+    public = Searching(page.library, editable=False)
+    assert "hours.md" in public.search("shop", "opens", "By words", 3, folder="/home", model="/etc")
+    assert public.offer("shop", None, None, None)[1]["choices"] == []
+    with pytest.raises(gr.Error, match="No reranker '/no/such'"):
+        Searching(page.library, True, reranking=True).search("shop", "hours", "Both", 3, model="/no/such")
+
+
+def test_a_reranker_reads_the_passages_and_its_time_is_shown(
+    page: DocumentsPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import rag.rerank
+
+    class Backwards:
+        num_labels, loads = 1, 0
+
+        def predict(self, inputs: list[tuple[str, str]]) -> Any:
+            return [float("nine" not in passage) for _, passage in inputs]
+
+    def load(name: str) -> Backwards:
+        Backwards.loads += 1
+        return Backwards()
+
+    monkeypatch.setattr(rag.rerank, "_load", load)
+    searching = Searching(page.library, True, reranking=True)
+    for _ in range(2):
+        found = searching.search("shop", "When does the shop open at nine?", "Both", 2, model="my/model")
+    assert "of them to rerank 2" in found
+    assert found.index("evil.md") < found.index("hours.md")
+    assert Backwards.loads == 1, "the last reranker stays loaded"
 
 
 def test_a_public_page_does_not_tell_where_files_lie(page: DocumentsPage) -> None:
@@ -134,7 +312,7 @@ def test_a_public_page_does_not_tell_where_files_lie(page: DocumentsPage) -> Non
         ]
     )
     public = DocumentsPage(page.library, editable=False)
-    assert "/home/me" not in str(public.search("shop", "parking", "By words", 3))
+    assert "/home/me" not in str(Searching(page.library, False).search("shop", "parking", "By words", 3))
     *_, listing, choices = public.view("shop")
     assert "/home/me" not in str(choices)
     assert "plan.txt" in listing

@@ -1,5 +1,6 @@
 """Looking into documents and at cuts: the handlers as anyone could call them, and what they show."""
 
+import re
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rag.inspect_tab import Inspector
 from rag.leaves import LONGEST, leaf_of, leaves
 from rag.library import Library
 from rag.marking import marks
+from rag.search_tab import Searching
 
 from .test_library import finish
 
@@ -33,11 +35,11 @@ def library(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Lib
 
 def test_a_passage_is_shown_in_its_document(library: Library) -> None:
     page = DocumentsPage(library, editable=False)
-    _, places = page.search("shop", "tool number 31", "By words", 1)
-    ((label, place),) = places["choices"]
-    assert label == "[1] book.md"
-    choice, part, shown = Inspector(library).find("shop", place)
-    assert (choice, label) in [(value, f"[1] {name}") for name, value in page.view("shop")[5]["choices"]]
+    found = Searching(library, editable=False).search("shop", "tool number 31", "By words", 1)
+    (place,) = re.findall('data-place="([^"]*)"', found)
+    assert "[1] book.md</button>" in found
+    choice, part, shown = Inspector(library).pick("shop", gr.EventData(None, {"place": place}))
+    assert ("book.md", choice) in page.view("shop")[5]["choices"]
     assert part["visible"]
     assert 1 < part["value"] <= part["maximum"]
     found = shown[shown.index('<section class="found">') :].split("</section>")[0]
