@@ -40,7 +40,7 @@ class DocumentsPage:
     def view(self, name: Any, seen: Any = None, choice: Any = None) -> list[Any]:
         """Everything that shows the index's state, or no change where `seen` is still true."""
         names = self.library.names()
-        name = name if name in names else next(iter(names), None)
+        asked, name = name, name if name in names else next(iter(names), None)
         now = self._key(name, names)
         if now == seen:
             return [gr.skip() for _ in range(6)]
@@ -56,7 +56,8 @@ class DocumentsPage:
         documents = choices(held, self._shown)
         return [
             now,
-            gr.update(choices=names, value=name),
+            # An answer that comes late must not undo the choice that was made meanwhile.
+            gr.update(choices=names) if name == asked else gr.update(choices=names, value=name),
             state,
             adding_html(self.library.adding),
             documents_html(held, self._shown),
@@ -103,6 +104,21 @@ class DocumentsPage:
         return document if self.editable else PurePath(document).name
 
 
+@dataclass(frozen=True)
+class Refreshing:
+    """The page and the filters of its search in one: both follow from what the index holds."""
+
+    page: DocumentsPage
+    searching: Searching
+
+    def refresh(self, name: Any, seen: Any = None, choice: Any = None, *filters: Any) -> list[Any]:
+        """Everything that shows the index's state, or no change where `seen` is still true."""
+        shown = self.page.view(name, seen, choice)
+        if shown[2] == gr.skip():
+            return [*shown, gr.skip(), gr.skip(), gr.skip()]
+        return [*shown, *self.searching.offer(shown[0][0], *filters)]
+
+
 def documents_tab(
     indexes: Path, embedder: "Callable[[], Embedder]", editable: bool = True, folders: bool = True
 ) -> None:
@@ -127,26 +143,27 @@ def documents_tab(
     else:
         gr.Markdown("*This is a public demo: to add or delete documents, run Fourfold on a machine of your own.*")
     progress = gr.HTML(padding=False)
-    passages = search_parts(searching, index, seen)
+    passages, filters = search_parts(searching, index)
     gr.Markdown("## What the index holds")
     listing = gr.HTML(padding=False)
     with gr.Row(equal_height=True):
         document = gr.Dropdown(label="Look into a document", choices=[], interactive=True, scale=4)
         delete = gr.Button("Delete it", scale=1, min_width=100, visible=editable)
-    shown = [seen, index, state, progress, listing, document]
+    shown = [seen, index, state, progress, listing, document, *filters]
+    refresh = Refreshing(page, searching).refresh
     if editable:
         deleting = Deleting(page.library)
-        asking(delete, deleting.ask, [index, document], deleting.delete, page.view, index, shown)
+        asking(delete, deleting.ask, [index, document], deleting.delete, refresh, index, shown)
         with asked_index:
-            asking(drop, deleting.ask_index, [index], deleting.drop, page.view, index, shown)
+            asking(drop, deleting.ask_index, [index], deleting.drop, refresh, index, shown)
         tags_parts(page.library, index, document)
     inspect_parts(Inspector(page.library), index, document, passages)
     floor_part(page.library, index, editable)
 
     clock = gr.Timer(1)
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    clock.tick(page.view, [index, seen, document], shown, **quiet)
-    index.input(page.view, [index], shown, **quiet)
+    clock.tick(refresh, [index, seen, document, *filters], shown, **quiet)
+    index.input(refresh, [index], shown, **quiet)
 
 
 def _filling_parts(page: DocumentsPage, index: gr.Dropdown, folders: bool) -> None:

@@ -19,8 +19,9 @@ STYLE = """<style>
   font-size: var(--text-sm); }
 .passage { cursor: pointer; }
 .passage:hover { background: color-mix(in srgb, var(--primary-500) 6%, transparent); }
-.passage header button { color: var(--body-text-color); overflow-wrap: anywhere; font-weight: 600; text-align: left;
-  text-decoration: underline dotted; text-underline-offset: 3px; }
+.passage header button { all: unset; cursor: pointer; color: var(--body-text-color); overflow-wrap: anywhere;
+  font-weight: 600; text-decoration: underline dotted; text-underline-offset: 3px; }
+.passage header button:focus-visible { outline: 2px solid var(--primary-500); }
 .passage p { white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; color: var(--body-text-color); }
 .passage mark { background: color-mix(in srgb, var(--primary-500) 25%, transparent); color: inherit;
   border-radius: 3px; }

@@ -68,7 +68,7 @@ class Searching:
             raise gr.Error(str(error), print_exception=False) from error
         return found_html(found, words, self.shown, places)
 
-    def offer(self, name: Any, documents: Any, folder: Any, tags: Any) -> list[Any]:
+    def offer(self, name: Any, documents: Any = None, folder: Any = None, tags: Any = None) -> list[Any]:
         """What the filters can be set to, keeping what they are set to where it is still there."""
         try:
             with self.library.store(str(name or "")).snapshot() as snapshot:
@@ -118,10 +118,10 @@ class Searching:
         return self._loaded[name] if name else None
 
 
-def search_parts(searching: Searching, index: gr.Dropdown, seen: gr.State) -> gr.HTML:
-    """Build the part and wire it; the passages, whose `select` event tells which one was clicked.
+def search_parts(searching: Searching, index: gr.Dropdown) -> tuple[gr.HTML, list[Any]]:
+    """Build the part and wire it.
 
-    The filters follow what the page knows of the index, which `seen` stands for.
+    Returned are the passages, whose `select` event tells which one was clicked, and the filters that `offer` is for.
     """
     gr.Markdown("## Try a search")
     question = gr.Textbox(label="Question", placeholder="What would you ask these documents?", max_length=2000)
@@ -135,11 +135,7 @@ def search_parts(searching: Searching, index: gr.Dropdown, seen: gr.State) -> gr
     passages = gr.HTML(padding=False, js_on_load=PICK)
     asked = [index, question, mode, k, diverse, *filters, *reranking]
     gr.on([search.click, question.submit], searching.search, asked, passages, api_visibility="private")
-    offered = filters[:3]
-    seen.change(
-        searching.offer, [index, *offered], offered, queue=False, show_progress="hidden", api_visibility="private"
-    )
-    return passages
+    return passages, filters[:3]
 
 
 def _filter_parts() -> list[Any]:

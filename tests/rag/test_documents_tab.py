@@ -9,7 +9,7 @@ import gradio as gr
 import pytest
 
 from rag.deleting_tab import Deleting
-from rag.documents_tab import DocumentsPage
+from rag.documents_tab import DocumentsPage, Refreshing
 from rag.documents_view import LISTED, adding_html, found_html
 from rag.embedder import Embedder
 from rag.errors import InputError
@@ -171,6 +171,16 @@ def test_tags_are_put_on_and_taken_off_and_filter_a_search(page: DocumentsPage) 
         tagging.save("shop", None, "new")
 
 
+def test_the_filters_follow_the_index(page: DocumentsPage) -> None:
+    refreshing = Refreshing(page, Searching(page.library, True))
+    key, *_, documents, folder, tags = refreshing.refresh("gone")
+    assert [name for name, _ in documents["choices"]] == ["evil.md", "hours.md"]
+    assert (folder["choices"], tags["choices"]) == ([], [])
+    assert refreshing.refresh("shop", key, None, [], None, []) == [gr.skip()] * 9
+    page.library.open("shop").tag("hours.md", ["new"])
+    assert refreshing.refresh("shop", key)[-1]["choices"] == [("new (1)", "new")]
+
+
 def test_files_are_added_with_their_tags(page: DocumentsPage, tmp_path: Path) -> None:
     (tmp_path / "new.txt").write_text("What is new.")
     page.add("shop", [tmp_path / "new.txt"], "2026, News")
@@ -262,7 +272,7 @@ def test_a_public_page_has_no_handler_that_changes_anything(tmp_path: Path) -> N
         )
         for editable, home in ((True, True), (True, False), (False, True))
     }
-    read = {"search", "view", "offer", "open", "pick"}
+    read = {"search", "refresh", "open", "pick"}
     change = {"create", "add", "preview", "recut", "ask", "delete", "ask_index", "drop", "save", "tags"}
     of_the_host = {"sync", "unfollow"}
     assert read | change | of_the_host <= wired[True, True]
