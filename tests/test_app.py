@@ -26,6 +26,22 @@ def test_on_a_space_visitors_cannot_change_what_is_shared() -> None:
     assert settings.host == "0.0.0.0"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "environment", "at_home"),
+    [
+        ([], {}, True),
+        (["--host", "0.0.0.0"], {}, False),
+        (["--host", "192.168.1.5"], {}, False),
+        (["--public"], {}, False),
+        (["--host", "127.0.0.1"], {"SPACE_ID": "someone/fourfold"}, False),
+    ],
+)
+def test_folders_of_the_host_are_read_only_where_it_alone_reaches_the_app(
+    arguments: list[str], environment: dict[str, str], at_home: bool
+) -> None:
+    assert app.read_settings(arguments, environment).at_home is at_home
+
+
 def test_a_port_in_use_is_said_with_its_remedy(capsys: pytest.CaptureFixture[str], home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
