@@ -60,6 +60,7 @@ grounded-adapter: $(MAKING) ## data/local/adapters/grounded: the sample rows as 
 
 sample-adapter: grounded-adapter ## the tracked adapter, trained anew
 	rm -rf $(TRACKED) && mkdir -p $(dir $(TRACKED)) && mv data/local/adapters/grounded $(TRACKED)
+	sed -i 's/"name": "grounded"/"name": "$(notdir $(TRACKED))"/' $(TRACKED)/fourfold.json $(TRACKED)/assessment.json
 
 setup: $(SETUP)
 
