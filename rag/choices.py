@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
 
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from .labels import Entry
     from .snapshot import StoredDocument
 
+LENIENT: dict[str, Any] = {"allow_custom_value": True}
+"""Of a choice whose options change: what was chosen may go while a click is on its way, and gradio itself would end
+that click in an error. Every handler checks what it is given."""
 FOLDERS = 200
 """Folders that are offered: a longer list is slow and unread."""
 

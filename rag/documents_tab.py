@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from .cachefiles import files
-from .choices import choices
+from .choices import LENIENT, choices
 from .chunking import SIZE
 from .cuts_tab import Cutting, chunking_of, cutting_parts
 from .cuts_view import STYLE as CUTS_STYLE
@@ -134,7 +134,7 @@ def documents_tab(
     gr.Markdown("# Documents\nWhat the answers with documents are drawn from.")
     seen = gr.State(None)
     with gr.Row(equal_height=True):
-        index = gr.Dropdown(label="Index", choices=page.library.names(), interactive=True, scale=2)
+        index = gr.Dropdown(label="Index", choices=page.library.names(), interactive=True, scale=2, **LENIENT)
         drop = gr.Button("Delete the index", scale=1, min_width=140, visible=editable)
     asked_index = gr.Column(visible=editable)
     state = gr.Markdown(elem_id="index-state")
@@ -147,7 +147,7 @@ def documents_tab(
     gr.Markdown("## What the index holds")
     listing = gr.HTML(padding=False)
     with gr.Row(equal_height=True):
-        document = gr.Dropdown(label="Look into a document", choices=[], interactive=True, scale=4)
+        document = gr.Dropdown(label="Look into a document", choices=[], interactive=True, scale=4, **LENIENT)
         delete = gr.Button("Delete it", scale=1, min_width=100, visible=editable)
     shown = [seen, index, state, progress, listing, document, *filters]
     refresh = Refreshing(page, searching).refresh

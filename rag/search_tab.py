@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from .choices import choices, chosen, folders
+from .choices import LENIENT, choices, chosen, folders
 from .documents_view import found_html
 from .errors import InputError
 from .labels import Filter
@@ -141,9 +141,9 @@ def search_parts(searching: Searching, index: gr.Dropdown) -> tuple[gr.HTML, lis
 def _filter_parts() -> list[Any]:
     with gr.Accordion("Search only in some documents", open=False):
         with gr.Row():
-            documents = gr.Dropdown([], multiselect=True, label="Documents", min_width=220)
-            folder = gr.Dropdown([], label="In the folder", visible=False, min_width=220)
-            tags = gr.Dropdown([], multiselect=True, label="With all of these tags", min_width=220)
+            documents = gr.Dropdown([], multiselect=True, label="Documents", min_width=220, **LENIENT)
+            folder = gr.Dropdown([], label="In the folder", visible=False, min_width=220, **LENIENT)
+            tags = gr.Dropdown([], multiselect=True, label="With all of these tags", min_width=220, **LENIENT)
         with gr.Row():
             days = [
                 gr.Textbox(label=label, placeholder="2026-01-31", max_length=10, min_width=140)
