@@ -2,6 +2,9 @@
 
 import posixpath
 import re
+from collections.abc import Sequence
+from datetime import date
+from xml.etree.ElementTree import Element
 
 from .encodings import decode
 from .errors import InputError
@@ -27,6 +30,7 @@ def read_epub(name: str, data: bytes) -> Outlined:
     if any(part in locked for part in parts):
         raise InputError(f"{name} is locked to a reader (DRM); give a copy that is not.")
     outline = Outline()
+    outline.dated = _day(book)
     for part in parts:
         if part not in package.parts:
             outline.remarks.append(f"the chapter {part} is missing")
@@ -35,6 +39,17 @@ def read_epub(name: str, data: bytes) -> Outlined:
         declared = _ENCODING.match(markup)
         outline.embed(*page_text(name, decode(name, markup, declared.group(1).decode() if declared else None)))
     return outline.finish()
+
+
+def _day(book: Sequence[Element]) -> str:
+    """The day, "YYYY-MM-DD", on which a book says that it was last changed, or else published, or ""."""
+    changed = [entry.text for entry in book if _is(entry, "meta") and entry.get("property") == "dcterms:modified"]
+    for noted in (*changed, *(entry.text for entry in book if _is(entry, "date"))):
+        try:
+            return date.fromisoformat((noted or "").strip()[:10]).isoformat()
+        except ValueError:  # also a year alone, which is no day
+            continue
+    return ""
 
 
 def _is(entry: object, tag: str) -> bool:

@@ -62,6 +62,7 @@ def read_xlsx(name: str, data: bytes) -> Outlined:
         values = openpyxl.load_workbook(BytesIO(data), read_only=True, data_only=True, keep_links=False)
         formulas = openpyxl.load_workbook(BytesIO(data), read_only=True, keep_links=False) if _counts(package) else None
         outline, missing = Outline(), 0
+        outline.dated = package.modified()
         for number, sheet in enumerate(values.worksheets, 1):
             outline.page(number)
             shadow = formulas.worksheets[number - 1] if formulas else None

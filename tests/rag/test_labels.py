@@ -1,7 +1,10 @@
+import re
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import docx
+import openpyxl
 import pptx
 import pytest
 
@@ -137,7 +140,21 @@ def test_letters_and_office_files_say_their_own_day(tmp_path: Path) -> None:
         file.core_properties.modified = datetime(2024, 5, 6, 7, 8)
         file.save(str(tmp_path / name))
         assert READER.read(name, (tmp_path / name).read_bytes()).dated == "2024-05-06"
+    sheets = openpyxl.Workbook()
+    sheets.active["A1"] = "Words"  # type: ignore[index]
+    sheets.save(tmp_path / "x.xlsx")  # openpyxl notes the moment of saving, in UTC
+    noted = openpyxl.load_workbook(tmp_path / "x.xlsx").properties.modified
+    assert READER.read("x.xlsx", (tmp_path / "x.xlsx").read_bytes()).dated == noted.date().isoformat()
     assert READER.read("x.txt", b"Words.").dated == ""
+
+
+@pytest.mark.parametrize(
+    ("noted", "day"), [(b"D:20240506070809", "2024-05-06"), (b"D:20240231070809", ""), (b"D:soon2024050607", "")]
+)
+def test_a_pdf_says_its_day(make_pdf: Callable[..., bytes], noted: bytes, day: str) -> None:
+    dated = re.sub(rb"D:\d{14}", noted, make_pdf("Words."))
+    assert dated.count(noted) == 2, "when it was made, and when changed"
+    assert READER.read("x.pdf", dated).dated == day
 
 
 def test_what_is_no_filter() -> None:

@@ -125,6 +125,21 @@ def test_epub_chapters_in_reading_order() -> None:
     assert read_document("a.epub", book(two_b=None)).remarks == ("the chapter OEBPS/text/two b.xhtml is missing",)
 
 
+@pytest.mark.parametrize(
+    ("said", "day"),
+    [
+        ('<meta property="dcterms:modified">2024-05-06T07:08:09Z</meta><date>1922-02-02</date>', "2024-05-06"),
+        ('<meta property="dcterms:modified">lately</meta><date> 1922-02-02 </date>', "1922-02-02"),
+        ("<date>1922</date><date/>", ""),
+        ("", ""),
+    ],
+)
+def test_epub_says_its_day(said: str, day: str) -> None:
+    head = '<package xmlns="http://www.idpf.org/2007/opf"><metadata>' + said + "</metadata><manifest>"
+    rest = '<item id="a" href="text/one.xhtml"/></manifest><spine><itemref idref="a"/></spine></package>'
+    assert read_document("a.epub", book(content=head + rest)).dated == day
+
+
 def test_epub_locked_or_without_container_is_refused() -> None:
     lock = '<encryption><CipherReference URI="OEBPS/text/one.xhtml"/></encryption>'
     with pytest.raises(InputError, match="DRM"):
