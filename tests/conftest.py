@@ -3,12 +3,16 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.tiny import one_thread, tiny_base_path
 
 __all__ = ["home", "one_thread", "shared_data", "tiny_base_path"]
 
 REPO = Path(__file__).resolve().parent.parent
+
+settings.register_profile("untimed", deadline=None)  # beside another test on two cores, any example may take long
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

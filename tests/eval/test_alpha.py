@@ -103,7 +103,7 @@ def test_raters_who_guess_agree_as_chance_does_and_the_interval_says_so() -> Non
 VALUES = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 4), st.integers(0, 3)), max_size=40)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(VALUES, st.permutations(range(4)))
 def test_names_do_not_matter(rows: list[tuple[int, int, int]], names: list[int]) -> None:
     seen = {(unit, rater): value for unit, rater, value in rows}

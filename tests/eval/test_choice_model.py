@@ -219,7 +219,7 @@ outcomes = st.lists(outcome.filter(lambda row: row[0] != row[1]), min_size=1, ma
 models = st.sampled_from(["half", "davidson"])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows=outcomes, ties=models, data=st.data())
 def test_names_sides_and_order_do_not_matter(rows: list[Row], ties: str, data: st.DataObject) -> None:
     strength, found = fitted(pairs(rows), ties, 0.5, small=True)
@@ -238,7 +238,7 @@ def test_names_sides_and_order_do_not_matter(rows: list[Row], ties: str, data: s
     assert np.linalg.eigvalsh(found.covariance[:4, :4])[1:].min() > 0  # every contrast has a variance
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows=outcomes, ties=models)
 def test_every_vote_again_with_twice_the_prior_changes_no_strength(rows: list[Row], ties: str) -> None:
     once, _ = fitted(pairs(rows), ties, 0.5)
@@ -246,7 +246,7 @@ def test_every_vote_again_with_twice_the_prior_changes_no_strength(rows: list[Ro
     np.testing.assert_allclose(once, twice, atol=1e-8)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 1000), ties=models)
 def test_a_cluster_said_twice_is_not_more_evidence(seed: int, ties: str) -> None:
     """Rows repeated inside their cluster leave the clustered errors as they are; as new clusters they halve them."""

@@ -12,7 +12,7 @@ from eval.estimate import Uncertain, holm, rounded, votes_needed
 CHANCES = st.lists(st.floats(1e-9, 1.0), min_size=1, max_size=12)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(p=CHANCES)
 def test_holm_equals_that_of_statsmodels(p: list[float]) -> None:
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1].tolist())

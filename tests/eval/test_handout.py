@@ -88,7 +88,7 @@ def test_prompts_are_shown_again_at_the_end_only_where_that_is_asked_for() -> No
 PEOPLE = st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), max_size=80)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 8), st.integers(1, 4), st.integers(0, 8), st.integers(0, 2), PEOPLE)
 def test_no_order_of_comings_and_goings_hands_out_too_much(
     prompts: int, raters: int, overlap: int, retest: int, people: list[tuple[str, bool]]

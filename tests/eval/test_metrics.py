@@ -20,7 +20,7 @@ def row(response: str, **changes: object) -> Row:
     return Row(messages=turns, place="line 1", **changes)  # type: ignore[arg-type]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TEXTS, TEXTS)
 def test_rouge_l_is_that_of_the_rouge_score_package(answer: str, reference: str) -> None:
     from rouge_score.rouge_scorer import RougeScorer
@@ -29,7 +29,7 @@ def test_rouge_l_is_that_of_the_rouge_score_package(answer: str, reference: str)
     assert rouge_l(answer, reference) == pytest.approx(expected)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(max_size=40) | TEXTS, st.text(max_size=40) | TEXTS)
 def test_chrf_is_that_of_sacrebleu(answer: str, reference: str) -> None:
     expected = CHRF().sentence_score(answer, [reference]).score / 100

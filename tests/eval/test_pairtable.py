@@ -100,7 +100,7 @@ def test_too_many_names_and_no_file(tmp_path: Path) -> None:
             read(path)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8"))))
 def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes) -> None:
     for start in (b"", b"left,right,winner\n"):
@@ -111,7 +111,7 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes) -> None:
 name = st.sampled_from(["a", "b, c", 'd"', "é", "left", "tie "])
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(name, name, st.sampled_from([0.0, 0.5, 1.0])).filter(lambda row: row[0] != row[1])))
 def test_what_was_written_is_read(tmp_path: Path, rows: list[tuple[str, str, float]]) -> None:
     rows = [row for row in rows if "left" not in row[:2]]

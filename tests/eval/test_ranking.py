@@ -208,7 +208,7 @@ def test_the_interaction_as_win_rates_is_the_difference_of_two() -> None:
 ballots = st.lists(st.sampled_from((*IDS, "tie", "all_bad", "skip")), min_size=1, max_size=20)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(choices=ballots, data=st.data())
 def test_exchanging_the_factors_exchanges_their_effects(choices: list[str], data: st.DataObject) -> None:
     """Calling every tuned answer a retrieved one, and the other way round, must mirror the result exactly."""

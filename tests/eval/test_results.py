@@ -131,7 +131,7 @@ def test_a_reason_is_escaped() -> None:
 ballots = st.lists(st.sampled_from((*IDS, "tie", "all_bad", "skip")), max_size=30)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(choices=ballots, blind=st.booleans())
 def test_any_votes_make_a_well_formed_page_that_shows_no_text_of_theirs(choices: list[str], blind: bool) -> None:
     evil = "<script>alert('x')</script>"

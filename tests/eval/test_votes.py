@@ -259,7 +259,7 @@ steps = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_any_sequence_ends_as_a_plain_dictionary_says(tmp_path_factory: pytest.TempPathFactory, steps: list) -> None:
     url = database_url(tmp_path_factory.mktemp("log"))

@@ -36,7 +36,7 @@ def _tokens(embedder: Embedder, text: str) -> int:
     return len(embedder.tokenizer.encode(text, add_special_tokens=False))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pieces=st.lists(PIECES, max_size=14), chunking=CHUNKINGS, limit=st.sampled_from([40, 256]))
 def test_chunks_cover_the_text_in_order_within_the_limit(
     embedder: Embedder, pieces: list[str], chunking: Chunking, limit: int
@@ -58,7 +58,7 @@ def test_chunks_cover_the_text_in_order_within_the_limit(
         assert all(one.end <= two.start for one, two in pairwise(chunks))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pieces=st.lists(PIECES, max_size=14), chunking=CHUNKINGS)
 def test_overlaps_are_whole_sentences_within_the_size(
     embedder: Embedder, pieces: list[str], chunking: Chunking

@@ -98,4 +98,4 @@ class History(RuleBasedStateMachine):
 
 
 TestHistory = History.TestCase
-TestHistory.settings = settings(max_examples=25, stateful_step_count=14, deadline=None)
+TestHistory.settings = settings(max_examples=25, stateful_step_count=14)

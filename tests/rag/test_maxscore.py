@@ -21,7 +21,7 @@ def collection(seed: int, rows: int, shares: list[float]) -> tuple[list[Term], n
     return terms, damping, sums
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.integers(0, 2**32),
     st.integers(1, 700),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.confined import Limits
@@ -37,7 +37,6 @@ def outcome(read: Callable[[str, bytes], Document], name: str, data: bytes) -> D
         return str(error)
 
 
-@settings(deadline=None)  # the first example starts the process
 @given(st.text(min_size=1), st.sampled_from(["a.txt", "a.md", "a.html", "ä\n.md"]))
 def test_what_comes_back_is_what_this_process_would_read(text: str, name: str) -> None:
     data = f"# Title\n\nwords {text}".encode("utf-8", "replace")

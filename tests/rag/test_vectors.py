@@ -62,7 +62,7 @@ def follow(cache: VectorCache, held: Held) -> VectorCache:
     return cache
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps=STEPS)
 def test_any_history_is_followed_and_cosines_are_exact(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int]

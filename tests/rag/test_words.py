@@ -71,7 +71,7 @@ def check(cache: WordCache, held: Held) -> None:
     assert scored.of(everything) == pytest.approx([expected.get(one, 0) for one in everything.tolist()], rel=1e-5)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(steps=STEPS)
 def test_any_history_scores_as_the_published_library_does(
     tmp_path_factory: pytest.TempPathFactory, steps: list[list[str] | int | str]

@@ -71,7 +71,7 @@ def test_a_template_without_end_of_turn_still_teaches_to_stop(tokenizer: PreTrai
     assert supervised(plain, [turn("user", "one"), turn("assistant", "two")]).endswith("<|im_end|>")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20), min_size=2, max_size=6))
 def test_any_text_is_supervised_as_it_is_written(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> None:
     messages = [turn("user" if index % 2 == 0 else "assistant", text) for index, text in enumerate(texts)]
@@ -176,7 +176,7 @@ def tables(draw: st.DrawFn) -> list[Row]:
     return [first] + [row(f"{s}{n}", "x", n, source=s, split=named.get(s)) for n, s in enumerate(sources, 1)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(tables(), st.integers(0, 5), st.randoms())
 def test_no_source_stands_in_two_splits_whatever_the_order(rows: list[Row], seed: int, random: object) -> None:
     parts = split(rows, seed)

@@ -140,7 +140,7 @@ def test_8_bits_are_the_rounded_model_and_nothing_else(compiled: Path, tiny_base
     magnitude=st.booleans(),
     seed=st.integers(0, 1000),
 )
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_linear_equals_the_formula(
     operators: Any, outputs: list[int], inputs: int, tokens: int, dtype: torch.dtype, int8: bool, bias: bool,
     ranks: list[int], magnitude: bool, seed: int,
@@ -211,7 +211,7 @@ def bare_native(dtype: torch.dtype, group: Group, weights: Sequence[Tensor]) -> 
     dtype=st.sampled_from([torch.float32, torch.bfloat16]),
     seed=st.integers(0, 1000),
 )
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_attend_equals_torchs_attention(
     operators: Any,
     lengths: list[int],

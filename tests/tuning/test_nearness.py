@@ -55,7 +55,7 @@ def test_a_frame_that_all_texts_share_does_not_make_them_the_same() -> None:
     assert nearest(framed) == [None] * 100
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.text(max_size=30), max_size=12))
 def test_any_text_is_compared_and_equal_ones_are_found(any_texts: list[str]) -> None:
     found = nearest(any_texts)

@@ -12,7 +12,6 @@ Content = tuple[int, tuple[int, ...]]
 """Whose weights computed a page, and all tokens up to its end: what attention reads from it."""
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_pages_for_is_the_fewest_that_hold_the_tokens(tokens: int) -> None:
     assert pages_for(tokens) * PAGE >= tokens > (pages_for(tokens) - 1) * PAGE
@@ -162,7 +161,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(deadline=None, max_examples=150, stateful_step_count=40)
+TestAnyOrder.settings = settings(max_examples=150, stateful_step_count=40)
 
 
 def test_a_row_that_begins_alike_reads_the_earlier_rows_full_pages() -> None:

@@ -31,7 +31,7 @@ def write(path: Path, count: int, label: str, **others: object) -> Path:
     return path
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(1, 40), st.integers(1, 40), st.floats(0.1, 10), st.integers(0, 3))
 def test_shares_follow_the_weights_and_rows_are_repeated_evenly(one: int, two: int, weight: float, seed: int) -> None:
     parts = [Part("one", rows(one, "one"), weight), Part("two", rows(two, "two"), 1.0)]

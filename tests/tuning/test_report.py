@@ -31,7 +31,7 @@ CONTENT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.sa
 MESSAGE = st.fixed_dictionaries({"role": st.sampled_from(["system", "user", "assistant"]), "content": CONTENT})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.lists(MESSAGE, max_size=6), st.none() | CONTENT), max_size=6))
 def test_every_row_is_kept_or_dropped_with_a_reason(
     tokenizer: PreTrainedTokenizerBase, dialogues: list[tuple[list[dict[str, str]], str | None]]

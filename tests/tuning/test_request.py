@@ -3,7 +3,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tuning.errors import InputError
@@ -32,7 +32,6 @@ def test_what_is_out_of_range_is_refused_by_name_and_value(name: str, values: li
         assert str(refused.value).startswith(f"{name} {value!r} must ")
 
 
-@settings(deadline=None)
 @given(
     st.builds(
         Sampling,

@@ -85,7 +85,7 @@ def test_csv_json_and_parquet_read_as_jsonl_does(tmp_path: Path) -> None:
     assert [row.place for row in read_rows(tmp_path / "rows.csv")] == ["line 2", "line 4"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.dictionaries(st.text(), st.text() | st.lists(st.text(), max_size=3), max_size=3), max_size=6))
 def test_the_line_of_each_item_of_a_json_list_is_known(
     tmp_path_factory: pytest.TempPathFactory, extras: list[dict[str, Any]]
@@ -189,7 +189,7 @@ JSON = st.recursive(
 FIELDS = st.sampled_from(["prompt", "response", "messages", "conversations", "system", "split", "passages", "answers"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.dictionaries(FIELDS, JSON, max_size=5) | JSON, max_size=3))
 def test_whatever_json_says_it_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, records: list[Any]) -> None:
     path = tmp_path_factory.mktemp("json") / "rows.jsonl"
@@ -199,7 +199,7 @@ def test_whatever_json_says_it_is_read_or_refused(tmp_path_factory: pytest.TempP
     assert all(message["role"] in ("system", "user", "assistant") for row in rows for message in row.messages)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from([".jsonl", ".json", ".csv", ".tsv", ".parquet"]), st.binary(max_size=200))
 def test_no_bytes_end_in_another_error(tmp_path_factory: pytest.TempPathFactory, ending: str, content: bytes) -> None:
     path = tmp_path_factory.mktemp("bytes") / f"rows{ending}"
@@ -208,7 +208,7 @@ def test_no_bytes_end_in_another_error(tmp_path_factory: pytest.TempPathFactory,
     assert complaint.startswith(path.name if complaint else "")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=5))
 def test_csv_gives_back_any_text(tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, str]]) -> None:
     path = tmp_path_factory.mktemp("csv") / "rows.csv"

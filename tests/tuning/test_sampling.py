@@ -55,7 +55,7 @@ SCORES = st.lists(st.integers(-80, 80), min_size=1, max_size=40, unique=True).ma
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(SCORES, st.integers(0, 45), st.integers(1, 100), st.integers(0, 100))
 def test_the_tokens_kept_are_those_transformers_keeps(logits: Tensor, top_k: int, top_p: int, min_p: int) -> None:
     sampling = Sampling(1.0, top_p / 100, top_k=top_k, min_p=min_p / 100)
@@ -108,7 +108,6 @@ def test_equals_at_the_border_are_kept_as_far_as_they_are_needed() -> None:
     assert len(kept(equal, Sampling(1.0, 0.5, top_k=2))[0]) == 1
 
 
-@settings(deadline=None)
 @given(SCORES, st.integers(0, 45), st.floats(0, 1, exclude_min=True), st.floats(0, 1))
 def test_the_likeliest_is_always_kept(logits: Tensor, top_k: int, top_p: float, min_p: float) -> None:
     tokens, shares = kept(logits, Sampling(1.0, top_p, top_k=top_k, min_p=min_p))
@@ -119,7 +118,6 @@ def test_the_likeliest_is_always_kept(logits: Tensor, top_k: int, top_p: float, 
 # ---- the penalty
 
 
-@settings(deadline=None)
 @given(SCORES, st.sets(st.integers(0, 39)), st.floats(0.1, 10))
 def test_the_penalty_is_that_of_transformers_and_leaves_the_models_scores_alone(
     logits: Tensor, seen: set[int], penalty: float
@@ -215,7 +213,6 @@ def test_the_first_draws_of_neighbouring_seeds_are_as_good() -> None:
     assert likelihood(draws, expected_frequencies(logits, Sampling(1.0))) > 1e-3
 
 
-@settings(deadline=None)
 @given(SCORES, st.floats(0.05, 1), st.floats(0.2, 2), st.integers(0, 2**63 - 1))
 def test_a_draw_stays_inside_the_nucleus(logits: Tensor, top_p: float, temperature: float, seed: int) -> None:
     sampling = Sampling(temperature, top_p, seed=seed)

@@ -32,7 +32,6 @@ CALLS = st.lists(st.tuples(USERS, st.integers(1, 5)), max_size=8)
 # ---- the room ----
 
 
-@settings(deadline=None)
 @given(CALLS)
 def test_the_room_is_bounded_and_a_refused_call_leaves_nobody_in_it(calls: list[tuple[str, int]]) -> None:
     places, per_user = 9, 6
@@ -68,7 +67,6 @@ def test_a_call_bigger_than_the_room_enters_and_shuts_nobody_out() -> None:
     assert busy.value.ahead == 53
 
 
-@settings(deadline=None)
 @given(CALLS, st.randoms(use_true_random=False))
 def test_who_leaves_waits_no_longer_and_the_others_do(calls: list[tuple[str, int]], random: random.Random) -> None:
     room = room_of(calls)
@@ -95,7 +93,6 @@ def test_rows_are_told_apart_by_identity() -> None:
 # ---- who comes next ----
 
 
-@settings(deadline=None)
 @given(CALLS, st.dictionaries(USERS, st.integers(0, 4)))
 def test_those_with_the_fewest_rows_come_first_and_of_equals_who_was_served_longest_ago(
     calls: list[tuple[str, int]], running: dict[str, int]
@@ -112,7 +109,6 @@ def test_those_with_the_fewest_rows_come_first_and_of_equals_who_was_served_long
     assert not any(left.values())
 
 
-@settings(deadline=None)
 @given(CALLS, st.integers(0, 6))
 def test_whose_first_row_waits_is_served_before_the_next_row_of_another(
     calls: list[tuple[str, int]], running: int
@@ -124,7 +120,6 @@ def test_whose_first_row_waits_is_served_before_the_next_row_of_another(
     assert max(before.values(), default=0) <= 1
 
 
-@settings(deadline=None)
 @given(CALLS, st.integers(0, 20))
 def test_nobody_overtakes_a_row_that_does_not_fit(calls: list[tuple[str, int]], room_for: int) -> None:
     """A row that needs much room would otherwise wait for ever behind small ones."""
@@ -144,7 +139,6 @@ def test_nobody_overtakes_a_row_that_does_not_fit(calls: list[tuple[str, int]], 
         assert next(room.admit(Counter(row.user for row in taken), lambda row: True)) is asked[-1]
 
 
-@settings(deadline=None)
 @given(CALLS, st.sets(st.integers(0, 7)))
 def test_who_had_better_wait_lets_others_pass_and_keeps_the_place(
     calls: list[tuple[str, int]], later: set[int]
@@ -174,7 +168,7 @@ def test_a_row_that_is_passed_does_not_let_others_overtake_one_that_does_not_fit
     assert [row.user for row in room] == ["a", "b", "c"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(1, 5), st.integers(1, 4))
 def test_nobody_starves_beside_users_who_never_stop_asking(seed: int, places: int, hogs: int) -> None:
     """Of users with equally many rows in the batch, the one whose next row was oldest came first: in a batch of no more
@@ -219,7 +213,6 @@ def budget(rows: list[Pending]) -> int:
     return PIECE if any(row.pending == 1 for row in rows) else LONE_PIECE
 
 
-@settings(deadline=None)
 @given(ROWS)
 def test_a_step_computes_one_token_of_each_growing_answer_and_a_bounded_number_of_prompts(rows: list[Pending]) -> None:
     planned = plan(rows)
@@ -231,7 +224,6 @@ def test_a_step_computes_one_token_of_each_growing_answer_and_a_bounded_number_o
     assert reading == min(budget(rows), sum(row.pending for row in rows if row.pending > 1)), "no room is wasted"
 
 
-@settings(deadline=None)
 @given(ROWS)
 def test_no_prompt_gets_less_than_an_even_share_so_short_ones_are_read_at_once(rows: list[Pending]) -> None:
     counts = dict(plan(rows))
@@ -240,7 +232,7 @@ def test_no_prompt_gets_less_than_an_even_share_so_short_ones_are_read_at_once(r
         assert counts[row] >= min(row.pending, budget(rows) // len(reading))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(MANY_ROWS, st.booleans())
 def test_where_not_all_can_read_the_shortest_do(rows: list[Pending], growing: bool) -> None:
     """The even share of more rows than tokens is none: the shortest got none, and the longest were read."""
@@ -252,7 +244,7 @@ def test_where_not_all_can_read_the_shortest_do(rows: list[Pending], growing: bo
         assert max(row.pending for row in counts) <= min(left_out)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.one_of(ROWS, MANY_ROWS))
 def test_every_prompt_is_read_in_as_many_steps_as_its_tokens_need(rows: list[Pending]) -> None:
     to_read = sum(row.pending for row in rows if row.pending > 1)

@@ -39,7 +39,7 @@ def test_pasted_text_is_recognised(tmp_path: Path, text: str) -> None:
     assert (row.prompt[0]["content"], row.response) == ("Who?", "The keeper.")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=60))
 def test_any_pasted_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     complaint = ""

@@ -78,13 +78,13 @@ def check(tokenizer: PreTrainedTokenizerFast, ids: list[int], expected: str) -> 
 # ---- characters
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.text(max_size=30))
 def test_any_text_grows_token_by_token_into_itself(written: str) -> None:
     check(BYTES, ids_of(BYTES, written), written.strip())
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(st.integers(0, len(BYTES) + 5), max_size=40))
 def test_random_tokens_only_grow_too(ids: list[int]) -> None:
     """Untrained weights emit broken bytes, turn marks, and numbers that the tokenizer does not know."""
@@ -140,7 +140,7 @@ def test_space_at_the_end_is_shown_once_something_follows() -> None:
     assert shown[-1] == "Yes \nNo"
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.text("abei ths.,é\n", max_size=30))
 def test_a_leading_space_that_depends_on_the_neighbour_is_kept(written: str) -> None:
     """Decoded alone, each token of such a vocabulary loses its space: `theanswer`."""
@@ -150,19 +150,19 @@ def test_a_leading_space_that_depends_on_the_neighbour_is_kept(written: str) -> 
     assert spelt(FALLBACK, ids_of(FALLBACK, written)).strip() == written.strip(), "the tokenizer is not at fault"
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(st.integers(0, len(META) - 1), max_size=30))
 def test_random_pieces_only_grow_too(ids: list[int]) -> None:
     check(META, ids, spelt(META, ids).strip())
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.text("aé€🚒 \n", max_size=20))
 def test_characters_spelt_in_bytes_come_whole(written: str) -> None:
     check(FALLBACK, ids_of(FALLBACK, written), written.strip())
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(st.one_of(st.integers(0, len(FALLBACK) - 1), st.sampled_from(ids_of(FALLBACK, "€🚒 a"))), max_size=30))
 def test_random_pieces_and_bytes_only_grow_too(ids: list[int]) -> None:
     """One wrong byte breaks the whole run of bytes that it stands in, what was shown of it long before included; that
@@ -223,7 +223,7 @@ def test_a_stop_string_never_leaks_half(written: str, shown: str, at_the_end: st
 ALPHABET = "ab\n :é"
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.lists(st.text(ALPHABET, min_size=1, max_size=4), max_size=12),
     st.lists(st.text(ALPHABET, min_size=1, max_size=4), min_size=1, max_size=3),
@@ -237,7 +237,7 @@ def test_stop_strings_end_the_text_wherever_the_borders_of_tokens_lie(parts: lis
         assert after.startswith(before)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_token_that_completes_several_stop_strings_ends_the_text_as_smaller_ones_do(data: st.DataObject) -> None:
     """It ended the text before the one that began first, smaller tokens before the one completed first: the text shown
@@ -250,7 +250,7 @@ def test_a_token_that_completes_several_stop_strings_ends_the_text_as_smaller_on
     assert write(list(written), stops)[1].shown == expected
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.lists(st.text(ALPHABET, min_size=1, max_size=4), max_size=12),
     st.lists(st.text(ALPHABET, min_size=1, max_size=4), min_size=1, max_size=3),

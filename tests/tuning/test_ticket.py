@@ -95,7 +95,7 @@ def test_what_is_noted_wakes_nobody_until_it_is_published() -> None:
     assert texts(seen) == [["yes"]]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=40), st.integers(0, 2))
 def test_between_two_threads_texts_only_grow_and_the_last_arrives(steps: list[int], pause: int) -> None:
     """A wake-up that is lost would leave the reader asleep for `LONG`."""
