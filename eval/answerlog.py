@@ -53,6 +53,13 @@ def made(key: str, answer: "Answer", alone: bool) -> Made:
     )
 
 
+def refusal() -> Made:
+    """What stands for an answer that no model writes, since the documents do not say."""
+    from rag.floor import REFUSAL
+
+    return Made("", REFUSAL, 0, "refused", None, None, None)
+
+
 class AnswerLog:
     """The file, held by one process at a time. Use it as a context."""
 

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.answerlog import AnswerLog, Made, key_of, made
+from eval.answerlog import AnswerLog, Made, key_of, made, refusal
 from eval.cells import Cell, cells
 from eval.errors import USER_ERRORS, InputError
 from eval.fewshot import Examples
-from eval.questions import Asked, ask, given_passages, search
+from eval.questions import Asked, Found, ask, given_passages, search
 from eval.scoreboard import Figures, figures_of, summary
 from eval.workbench import Workbench
 
@@ -54,6 +54,8 @@ class Plan:
     """`search`: what the index finds; `given`: the row's own."""
     count: int = 3
     """Passages of a search."""
+    floor: bool = True
+    """Below the index's floor, if it has one, cells with documents refuse, as in the app."""
     max_tokens: int = 64
     temperature: float = 0.0
     seed: int = 0
@@ -147,6 +149,7 @@ def _asked(
     workbench: Workbench, rows: "Sequence[Row]", training: "Sequence[Row]", plan: Plan, compared: Sequence[Cell]
 ) -> tuple[list[Asked], list[str]]:
     """What is sent for each row; a row that no prompt has room for is left out for all cells, which a note says."""
+    from rag.floor import read_floor
     from tuning.request import Sampling
     from tuning.row import read_request
 
@@ -154,11 +157,12 @@ def _asked(
     encode = workbench.embedder().encode if plan.examples == "nearest" else None
     examples = Examples(training, plan.examples, encode)
     index = workbench.index(plan.index) if plan.passages == "search" and plan.index else None
+    floor = read_floor(index) if index and plan.floor else None
     if index:
         search(rows[0], index, plan.count)  # what is loaded at the first search is no cost of the first question
     base, asked, notes = workbench.engine().base, [], []
     for row in rows:
-        found = search(row, index, plan.count) if index else (given_passages(row), 0.0)
+        found = search(row, index, plan.count, floor) if index else Found(given_passages(row))
         one = ask(row, found, compared, examples, plan.adapter, plan.parent, sampling)
         try:
             for request in (*one.requests.values(), *one.scored.values()):
@@ -169,6 +173,9 @@ def _asked(
         asked.append(one)
     if not asked:
         raise InputError(f"No row can be asked: {notes[0]}")
+    if floor is not None:
+        refused = sum(one.found.refused for one in asked)
+        notes.append(f"{refused} of {len(asked)} questions are below the index's floor: rag and combined refuse them")
     return asked, notes
 
 
@@ -182,11 +189,11 @@ def _work(asked: Sequence[Asked], keys: Mapping[int, str], timed: int, log: Answ
     """What is not there yet. An answer stands beside its score, which begins alike and is then read once."""
     begun: set[str] = set()
     for number, one in enumerate(asked):
-        for cell, request in one.requests.items():
-            for wanted, alone in ((request, number < timed), (one.scored[cell], False)):
-                key = keys[id(wanted)]
+        for cell, score in one.scored.items():
+            for wanted, alone in ((one.requests.get(cell), number < timed), (score, False)):
+                key = keys.get(id(wanted), "")
                 there = log.answers.get(key)
-                if key not in begun and (there is None or (alone and there.seconds is None)):
+                if wanted and key not in begun and (there is None or (alone and there.seconds is None)):
                     begun.add(key)
                     yield Work(key, wanted, one.row.place, alone, number < timed)
 
@@ -239,9 +246,12 @@ def _figures(
     from tuning.row import read_request
 
     base = workbench.engine().base
-    written = {cell.id: log.answers[keys[id(asked.requests[cell.id])]] for cell in compared}
+    sent = asked.requests
+    written = {cell.id: log.answers[keys[id(sent[cell.id])]] if cell.id in sent else refusal() for cell in compared}
     scores = {cell.id: log.answers[keys[id(asked.scored[cell.id])]] for cell in compared}
-    prompts = {cell.id: read_request(asked.requests[cell.id], base, base.context).prompt for cell in compared}
+    prompts = {cell.id: 0 for cell in compared} | {
+        id: read_request(request, base, base.context).prompt for id, request in sent.items()
+    }
     return figures_of(asked, compared, written, scores, prompts, workbench.embedder())
 
 

@@ -38,6 +38,8 @@ def add(commands: Any) -> None:
     text = "what the index finds (search, the default), or those that each row brings (given)"
     parser.add_argument("--passages", metavar="search|given", default="search", help=text)
     parser.add_argument("--count", type=int, default=3, metavar="N", help="passages of a search (default 3)")
+    text = "let rag and combined answer also where the passages found are below the index's floor"
+    parser.add_argument("--no-floor", action="store_true", help=text)
     text = "examples in the prompt: `0 3` compares the four without any and with three (default 0)"
     parser.add_argument("--shots", type=int, nargs="+", default=[0], metavar="N", help=text)
     text = "the same examples always (fixed, the default), or those nearest to the question (nearest)"
@@ -108,6 +110,7 @@ def _plan(options: argparse.Namespace) -> "Plan":
         examples=options.examples,
         passages=options.passages,
         count=options.count,
+        floor=not options.no_floor,
         max_tokens=options.max_tokens,
         temperature=options.temperature,
         seed=options.seed,

@@ -11,6 +11,7 @@ from eval.errors import InputError
 from eval.fewshot import Examples, question, with_examples
 
 if TYPE_CHECKING:
+    from rag.floor import Floor
     from rag.index import Index
     from rag.prompt import Passage
     from tuning.adapters import Adapter
@@ -27,15 +28,24 @@ class Given:
 
 
 @dataclass(frozen=True)
+class Found:
+    """The passages for a row, as they are numbered in the prompt of the cells with documents."""
+
+    passages: "Sequence[Passage]"
+    seconds: float = 0.0
+    """That finding them took."""
+    refused: bool = False
+    """They are too far from the question: below the index's floor."""
+
+
+@dataclass(frozen=True)
 class Asked:
     """A row and what is sent for it."""
 
     row: "Row"
-    passages: "Sequence[Passage]"
-    """Those of the cells with documents, as they are numbered in the prompt."""
-    search_seconds: float
+    found: Found
     requests: "Mapping[str, Request]"
-    """By cell: write an answer."""
+    """By cell: write an answer. Not by those with documents where the floor refuses in place of a model."""
     scored: "Mapping[str, Request]"
     """By cell: say how likely the row's own answer is."""
 
@@ -91,18 +101,21 @@ def given_passages(row: "Row") -> list[Given]:
     return [Given(passage["id"], passage["text"]) for passage in row.shuffled]
 
 
-def search(row: "Row", index: "Index", count: int) -> "tuple[Sequence[Passage], float]":
-    """The `count` best passages for a row's question, and the seconds that finding them took. Raises InputError."""
+def search(row: "Row", index: "Index", count: int, floor: "Floor | None" = None) -> Found:
+    """The `count` best passages for a row's question, held against a floor. Raises InputError for an empty index."""
+    from rag.floor import nearness
+
     began = time.perf_counter()
     hits = index.search(question(row), count)
     if not hits:
         raise InputError(f"The index {index.folder.name} holds no documents; add some with `python -m rag add`.")
-    return hits, time.perf_counter() - began
+    refused = floor is not None and nearness(question(row), hits) < floor.value
+    return Found(hits, time.perf_counter() - began, refused)
 
 
 def ask(
     row: "Row",
-    found: "tuple[Sequence[Passage], float]",
+    found: Found,
     cells: Sequence[Cell],
     examples: Examples,
     adapter: str,
@@ -116,11 +129,10 @@ def ask(
     from rag.prompt import ground
     from tuning.request import Request
 
-    passages, seconds = found
     plain = [dict(message) for message in row.prompt]
-    grounded = ground(plain, passages)
+    grounded = ground(plain, found.passages)
     shown = {count: examples.of(row, count) for count in {cell.shots for cell in cells}}
-    requests = {
+    every = {
         cell.id: Request(
             with_examples(grounded if cell.variant.documents else plain, shown[cell.shots]),
             adapter if cell.variant.tuned else parent,
@@ -128,5 +140,6 @@ def ask(
         )
         for cell in cells
     }
-    scored = {id: Request(one.messages, one.adapter, given=row.response) for id, one in requests.items()}
-    return Asked(row, passages, seconds, requests, scored)
+    withheld = {cell.id for cell in cells if found.refused and cell.variant.documents}
+    scored = {id: Request(one.messages, one.adapter, given=row.response) for id, one in every.items()}
+    return Asked(row, found, {id: one for id, one in every.items() if id not in withheld}, scored)

@@ -59,11 +59,11 @@ def figures_of(
     """The figures of a row, from the answers and the scores of its own answer by cell."""
     from rag.citations import Evidence
 
-    row, evidence = asked.row, Evidence(asked.passages, embedder)
+    row, evidence = asked.row, Evidence(asked.found.passages, embedder)
     found = {}
     for cell in cells:
         answer, score = written[cell.id], scored[cell.id]
-        waited = asked.search_seconds if cell.variant.documents else 0.0
+        waited = asked.found.seconds if cell.variant.documents else 0.0
         found[cell.id] = {
             **against_row(answer.text, row),
             "log_likelihood": (score.log_likelihood or 0.0) / score.tokens,
@@ -81,7 +81,7 @@ def figures_of(
         question=row.prompt[-1]["content"],
         response=row.response,
         answers=row.answers,
-        passages=tuple(passage.text for passage in asked.passages),
+        passages=tuple(passage.text for passage in asked.found.passages),
         tokens=next(iter(scored.values())).tokens,
         texts={cell.id: written[cell.id].text for cell in cells},
         cells=found,

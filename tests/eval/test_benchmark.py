@@ -8,6 +8,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from eval.metrics import METRICS
 from eval.questions import fair_rows, given_passages, training_rows
 from eval.variants import IDS
 from eval.workbench import Workbench
+from rag.floor import REFUSAL
 from tests.conftest import REPO
 from tests.eval.conftest import copy_adapter
 from tuning.adapters import Adapter
@@ -57,6 +59,21 @@ def test_every_cell_answers_every_row(loaded: Workbench, home: Path) -> None:
     assert json.loads((home / "b" / RESULT).read_text()) == result == read_result(home / "b")
 
 
+def test_below_the_floor_variants_with_documents_refuse_as_in_the_app(
+    loaded: Workbench, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.floor.read_floor", lambda index: SimpleNamespace(value=2.0))
+    result = run(loaded, ROWS[:2], [], PLAN, home / "b")
+    assert "2 of 2 questions are below the index's floor: rag and combined refuse them" in result["notes"]
+    for figures in result["figures"]:
+        assert figures["texts"]["rag"] == figures["texts"]["combined"] == REFUSAL != figures["texts"]["tuned"]
+        assert figures["cells"]["rag"]["tokens"] == figures["cells"]["rag"]["prompt_tokens"] == 0
+        assert figures["cells"]["rag"]["log_likelihood"] < 0, "what the row's own answer would have been worth"
+    assert result["variants"]["combined"]["refused_wrongly"]["value"] == 1
+    again = run(loaded, ROWS[:2], [], replace(PLAN, floor=False), home / "b")
+    assert all(figures["texts"]["rag"] != REFUSAL for figures in again["figures"])
+
+
 def test_the_figures_are_those_of_the_engine(loaded: Workbench, home: Path) -> None:
     """Each cell's text and likelihood are what the engine gives for the same request by itself."""
     from eval.questions import question, search
@@ -65,7 +82,7 @@ def test_the_figures_are_those_of_the_engine(loaded: Workbench, home: Path) -> N
 
     result = run(loaded, ROWS[:2], [], PLAN, home / "b")
     figures = {one["digest"]: one for one in result["figures"]}
-    hits, _ = search(ROWS[1], loaded.index("samples"), 1)
+    hits = search(ROWS[1], loaded.index("samples"), 1).passages
     messages = ground([{"role": "user", "content": question(ROWS[1])}], hits)
     wanted = [
         Request(messages, "samples", Sampling(max_tokens=6)),
