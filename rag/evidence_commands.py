@@ -43,9 +43,9 @@ def add(commands: Any) -> None:
     sub.add_argument(
         "--refusals",
         type=float,
-        default=0.05,
+        default=0.02,
         metavar="SHARE",
-        help="of the answerable questions that may be refused at most (default: 0.05)",
+        help="of the answerable questions that may be refused at most (default: 0.02)",
     )
     sub.add_argument("--show", action="store_true", help="print the floor that the index has")
     sub.add_argument("--off", action="store_true", help="drop the floor: the index answers everything again")

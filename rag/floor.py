@@ -23,8 +23,9 @@ SHARE_OF_WORDS = 0.25
 """Of `nearness`; the rest is the cosine. Chosen on the sample documents."""
 PASSAGES = 3
 FOLDS = 5
-MOST_REFUSALS = 0.05
-"""Share of the answerable questions that a floor may refuse: an answer withheld costs more than one to be checked."""
+MOST_REFUSALS = 0.02
+"""Share of the answerable questions that a floor may refuse: an answer withheld costs more than one to be checked, and
+what is asked in words of its own, as for a card, is the first to be withheld."""
 FEWEST = 2 * FOLDS
 """Questions of each kind; fewer can choose no floor."""
 
