@@ -205,7 +205,7 @@ class Workbench:
         trained = [row for row in rows if row["split"] == "train"]  # the others measure, and choose nothing
         answerable = [row["prompt"] for row in trained if row["task"] in ("fact", "revised", "card")]
         refused = [row["prompt"] for row in trained if row["task"] == "refusal"]
-        calibrate(index, answerable[::3], [*refused[::3], *read_questions(GENERAL)[::3]])  # as many as two seconds allow
+        calibrate(index, answerable[::3], [*refused[::3], *read_questions(GENERAL)[::3]])  # as many as 2 s allow
 
     def _report(self, step: str) -> None:
         self._progress = Progress(step, self._elapsed())
