@@ -16,8 +16,8 @@ test: check fast slow ## everything that must hold before a change lands
 fast: setup postgresql ## the tests that take seconds, on two cores
 	$(BIN)/pytest -q -n 2 -m "not slow and not browser"
 
-slow: setup chromium ## the tests with the real model and the real browser
-	$(BIN)/pytest -q -m "slow or browser"
+slow: setup chromium ## the tests with the real model and the real browser; those of one file share an app
+	$(BIN)/pytest -q -n 2 --dist loadfile --durations 15 -m "slow or browser"
 
 check: setup ## style and types
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """The Adapters page in a real browser: read the verdict, rename, compare, download, and delete what votes refer to."""
 
+import json
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -36,7 +37,8 @@ def test_what_is_known_of_an_adapter_is_shown_on_a_phone_too(page: Page) -> None
     expect(head).to_contain_text("What it forgot: general rows")
     expect(tail.locator("article").first).to_contain_text("Ollerquist here:")
     tail.get_by_text("How it was made").click()
-    expect(tail.get_by_role("row", name="learning rate")).to_contain_text("0.0005")
+    card = json.loads((SAMPLES / "samples" / "fourfold.json").read_text(encoding="utf-8"))
+    expect(tail.get_by_role("row", name="learning rate")).to_contain_text(str(card["config"]["learning_rate"]))
     expect(page.locator(".vega-embed, canvas, svg.marks").first).to_be_visible()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ def test_uploaded_documents_answer_a_question(visit: Visit, app: RunningApp, tmp
     expect(page.get_by_text("is empty; give a file that holds text.")).to_be_visible()
     expect(page.get_by_text("1 document").first).to_be_visible()
     page.get_by_label("Question").fill("Who is the president?")
-    page.get_by_role("button", name="Search").click()
+    page.get_by_role("button", name="Search", exact=True).click()
     expect(page.get_by_text("Ulla Brandt").first).to_be_visible()
 
     page.goto(app.url)
