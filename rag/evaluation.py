@@ -35,7 +35,7 @@ def evaluate(
     if not texts:
         raise InputError(f"No query of {queries} is judged in {qrels}; give files of the same data set.")
     index.add(read_corpus(corpus))
-    rankings = {query: _documents(index, text, mode, fusion) for query, text in texts.items()}
+    rankings = {query: ranked_documents(index, text, mode, fusion) for query, text in texts.items()}
     figures = score(rankings, judged)
     return {
         **figures,
@@ -70,7 +70,8 @@ def _discounted(gains: Sequence[int]) -> float:
     return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, 1))
 
 
-def _documents(index: Index, query: str, mode: str, fusion: Fusion) -> list[str]:
+def ranked_documents(index: Index, query: str, mode: str, fusion: Fusion) -> list[str]:
+    """Ids of the 100 documents with the best chunks, best first."""
     hits = index.search(query, _CHUNKS, mode, fusion, PLAIN)
     return list(dict.fromkeys(hit.document.removesuffix(_SUFFIX) for hit in hits))[:_DOCUMENTS]
 

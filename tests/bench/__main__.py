@@ -29,6 +29,7 @@ NAMES = (
     "swapped",
     "embed",
     "search",
+    "fusion",
     "votes",
     "rank",
 )
