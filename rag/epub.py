@@ -3,14 +3,13 @@
 import posixpath
 import re
 from collections.abc import Sequence
-from datetime import date
 from xml.etree.ElementTree import Element
 
 from .encodings import decode
 from .errors import InputError
 from .html import page_text
 from .outline import Outline, Outlined
-from .package import Package, resolve
+from .package import Package, day_of, resolve
 
 _CONTAINER, _ENCRYPTION = "META-INF/container.xml", "META-INF/encryption.xml"
 _ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([\w-]+)")
@@ -43,13 +42,9 @@ def read_epub(name: str, data: bytes) -> Outlined:
 
 def _day(book: Sequence[Element]) -> str:
     """The day, "YYYY-MM-DD", on which a book says that it was last changed, or else published, or ""."""
-    changed = [entry.text for entry in book if _is(entry, "meta") and entry.get("property") == "dcterms:modified"]
-    for noted in (*changed, *(entry.text for entry in book if _is(entry, "date"))):
-        try:
-            return date.fromisoformat((noted or "").strip()[:10]).isoformat()
-        except ValueError:  # also a year alone, which is no day
-            continue
-    return ""
+    changed = [entry for entry in book if _is(entry, "meta") and entry.get("property") == "dcterms:modified"]
+    said = (*changed, *(entry for entry in book if _is(entry, "date")))
+    return next(filter(None, (day_of(entry.text) for entry in said)), "")
 
 
 def _is(entry: object, tag: str) -> bool:

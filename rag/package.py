@@ -56,9 +56,8 @@ class Package:
     def modified(self) -> str:
         """The day, "YYYY-MM-DD", on which an Office file says that it was last changed, or ""."""
         try:
-            noted = self.xml("docProps/core.xml").findtext(_MODIFIED) or ""
-            return date.fromisoformat(noted[:10]).isoformat()
-        except (InputError, ValueError):  # not worth refusing a file for
+            return day_of(self.xml("docProps/core.xml").findtext(_MODIFIED))
+        except InputError:  # not worth refusing a file for
             return ""
 
     def related(self, part: str) -> dict[str, str]:
@@ -75,6 +74,14 @@ class Package:
 
     def _damaged(self) -> InputError:
         return InputError(f"{self.name} is damaged or cut off; export or download it again.")
+
+
+def day_of(noted: str | None) -> str:
+    """The day, "YYYY-MM-DD", that a moment as XML writes it begins with, or "": a year alone is none."""
+    try:
+        return date.fromisoformat((noted or "").strip()[:10]).isoformat()
+    except ValueError:
+        return ""
 
 
 def resolve(part: str, target: str) -> str:

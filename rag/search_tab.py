@@ -28,6 +28,24 @@ PICK = """element.addEventListener('click', (event) => {
 
 
 @dataclass(frozen=True)
+class Typed:
+    """A search as the page's components hold it, in their order. Nothing is checked yet: it may be anything."""
+
+    name: Any
+    question: Any
+    mode: Any
+    k: Any
+    diverse: Any = False
+    documents: Any = None
+    folder: Any = None
+    tags: Any = None
+    since: Any = ""
+    until: Any = ""
+    model: Any = ""
+    seconds: Any = 1
+
+
+@dataclass(frozen=True)
 class Searching:
     """The handlers. Anyone can call them with anything, so each checks its input and speaks through gr.Error.
 
@@ -40,28 +58,14 @@ class Searching:
     reranking: bool = False
     _loaded: "dict[str, Reranker]" = field(default_factory=dict)
 
-    def search(
-        self,
-        name: Any,
-        question: Any,
-        mode: Any,
-        k: Any,
-        diverse: Any = False,
-        documents: Any = None,
-        folder: Any = None,
-        tags: Any = None,
-        since: Any = "",
-        until: Any = "",
-        model: Any = "",
-        seconds: Any = 1,
-    ) -> str:
-        """The passages that a question finds, as HTML."""
+    def search(self, *typed: Any) -> str:
+        """The passages that a question finds, as HTML, for the values of a `Typed`."""
         try:
-            number = min(max(int(k), 1), MOST)
-            index = self.library.open(str(name or ""))  # imports what refining needs
-            words, how = str(question or "")[:2000], MODES.get(str(mode), "hybrid")
-            where = self._where(index, documents, folder, tags, since, until)
-            found = index.find(words, number, how, refining=self._refining(diverse, model, seconds), where=where)
+            given = Typed(*typed)
+            number = min(max(int(given.k), 1), MOST)
+            index = self.library.open(str(given.name or ""))  # imports what refining needs
+            words, how = str(given.question or "")[:2000], MODES.get(str(given.mode), "hybrid")
+            found = index.find(words, number, how, refining=self._refining(given), where=self._where(index, given))
             with index.store.snapshot() as snapshot:
                 places = [f"{snapshot.content_of(hit.document) or ''} {hit.chunk}" for hit in found.hits]
         except (InputError, TypeError, ValueError) as error:
@@ -91,21 +95,22 @@ class Searching:
         """Visitors of a public app are not told where the files of its host lie."""
         return document if self.editable else PurePath(document).name
 
-    def _where(self, index: "Index", documents: Any, folder: Any, tags: Any, since: Any, until: Any) -> Filter:
-        held = index.documents() if documents else []
+    def _where(self, index: "Index", given: "Typed") -> Filter:
+        held = index.documents() if given.documents else []
         return Filter(
-            tuple(chosen(held, choice).name for choice in documents or ()),
-            str(folder or "") if self.editable else "",  # whether a folder is known tells where files lie
-            tuple(map(str, tags or ())),
-            str(since or "").strip(),
-            str(until or "").strip(),
+            tuple(chosen(held, choice).name for choice in given.documents or ()),
+            str(given.folder or "") if self.editable else "",  # whether a folder is known tells where files lie
+            tuple(map(str, given.tags or ())),
+            str(given.since or "").strip(),
+            str(given.until or "").strip(),
         )
 
-    def _refining(self, diverse: Any, model: Any, seconds: Any) -> "Refining":
+    def _refining(self, given: "Typed") -> "Refining":
         from .refining import Refining
 
-        wanted = str(model or "").strip() if self.reranking else ""
-        return Refining(diverse=bool(diverse), reranker=self._reranker(wanted), seconds=float(seconds or 0))
+        wanted = str(given.model or "").strip() if self.reranking else ""
+        seconds = float(given.seconds or 0)
+        return Refining(diverse=bool(given.diverse), reranker=self._reranker(wanted), seconds=seconds)
 
     def _reranker(self, name: str) -> "Reranker | None":
         """The reranker of that name; the last one stays loaded, and its loading counts for no latency."""

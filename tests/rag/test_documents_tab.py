@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rag.errors import InputError
 from rag.hits import Found, Hit
 from rag.labels import Filter
 from rag.library import Adding, Library
-from rag.search_tab import Searching
+from rag.search_tab import Searching, Typed
 from rag.sync_tab import Syncing
 from rag.tags_tab import Tagging
 
@@ -51,6 +52,11 @@ def test_view_without_an_index_or_embedder_says_so(tmp_path: Path, page: Documen
 
     assert "No index yet" in DocumentsPage(Library(tmp_path / "none", loading), True).view(None)[2]
     assert "still loading" in DocumentsPage(Library(page.library.folder, loading), True).view("shop")[2]
+
+
+def asked(question: str, mode: str = "Both", **more: Any) -> tuple[Any, ...]:
+    """What the components of a search in the index `shop` hold."""
+    return astuple(Typed("shop", question, mode, 5, **more))
 
 
 @pytest.mark.parametrize("name", ["../shop", "", None, 5.5, ["shop"]])
@@ -155,16 +161,14 @@ def test_tags_are_put_on_and_taken_off_and_filter_a_search(page: DocumentsPage) 
     assert folder["value"] is None
     assert tags["choices"] == [("new (1)", "new"), ("opening (1)", "opening")]
     assert tags["value"] == ["new"]
-    found = searching.search("shop", "stripes", "By meaning", 5, False, None, None, ["new"])
+    found = searching.search(*asked("stripes", "By meaning", tags=["new"]))
     assert "hours.md" in found
     assert "evil.md" not in found
-    assert "hours.md" not in searching.search(
-        "shop", "shop", "By meaning", 5, False, None, None, None, "", "2001-01-01"
-    )
-    assert "evil.md" not in searching.search("shop", "stripes", "By meaning", 5, False, [hours])
+    assert "hours.md" not in searching.search(*asked("shop", "By meaning", until="2001-01-01"))
+    assert "evil.md" not in searching.search(*asked("stripes", "By meaning", documents=[hours]))
     for since in ("soon", "2026-02-30"):
         with pytest.raises(gr.Error, match="is no day; write it as"):
-            searching.search("shop", "shop", "Both", 5, since=since)
+            searching.search(*asked("shop", since=since))
     with pytest.raises(gr.Error, match="is no tag"):
         tagging.save("shop", hours, "x" * 65)
     with pytest.raises(gr.Error, match="No document is chosen"):
@@ -211,7 +215,7 @@ def test_a_folder_is_followed_with_a_report_by_file(page: DocumentsPage, tmp_pat
     assert f"Follows `{notes}`" in state
     assert str(notes / "c.txt") in listing
     assert Searching(page.library, True).offer("shop", None, None, None)[1]["choices"] == [str(notes)]
-    found = Searching(page.library, True).search("shop", "shop", "By meaning", 5, False, None, str(notes))
+    found = Searching(page.library, True).search(*asked("shop", "By meaning", folder=str(notes)))
     assert "hours.md" not in found
     assert "c.txt" in found
     for path in notes.iterdir():
@@ -284,10 +288,10 @@ def test_a_public_page_has_no_handler_that_changes_anything(tmp_path: Path) -> N
 
 def test_rerankers_and_folders_of_the_host_are_out_of_reach_for_visitors(page: DocumentsPage, tmp_path: Path) -> None:
     public = Searching(page.library, editable=False)
-    assert "hours.md" in public.search("shop", "opens", "By words", 3, folder="/home", model="/etc")
+    assert "hours.md" in public.search(*asked("opens", folder="/home", model="/etc"))
     assert public.offer("shop", None, None, None)[1]["choices"] == []
     with pytest.raises(gr.Error, match="No reranker '/no/such'"):
-        Searching(page.library, True, reranking=True).search("shop", "hours", "Both", 3, model="/no/such")
+        Searching(page.library, True, reranking=True).search(*asked("hours", model="/no/such"))
 
 
 def test_a_reranker_reads_the_passages_and_its_time_is_shown(
@@ -308,7 +312,7 @@ def test_a_reranker_reads_the_passages_and_its_time_is_shown(
     monkeypatch.setattr(rag.rerank, "_load", load)
     searching = Searching(page.library, True, reranking=True)
     for _ in range(2):
-        found = searching.search("shop", "When does the shop open at nine?", "Both", 2, model="my/model")
+        found = searching.search(*asked("When does the shop open at nine?", model="my/model"))
     assert "of them to rerank 2" in found
     assert found.index("evil.md") < found.index("hours.md")
     assert Backwards.loads == 1, "the last reranker stays loaded"

@@ -176,7 +176,7 @@ def test_alive_is_asked_only_while_nothing_comes() -> None:
     for number in range(3):
         ticket.note(0, Answer(str(number)))
         ticket.publish()
-        next(states)
+        assert texts([next(states)]) == [[str(number)]]
 
 
 def test_who_sets_the_event_or_closes_wants_no_more() -> None:
