@@ -137,7 +137,7 @@ def search_parts(searching: Searching, index: gr.Dropdown) -> tuple[gr.HTML, lis
         search = gr.Button("Search", variant="primary", scale=1, min_width=100)
     filters = _filter_parts()
     reranking = _rerank_parts() if searching.reranking else []
-    passages = gr.HTML(padding=False, js_on_load=PICK)
+    passages = gr.HTML(padding=False, js_on_load=PICK, apply_default_css=False)
     asked = [index, question, mode, k, diverse, *filters, *reranking]
     gr.on([search.click, question.submit], searching.search, asked, passages, api_visibility="private")
     return passages, filters[:3]
