@@ -91,11 +91,18 @@ class Workbench:
 
     def warm_up(self) -> None:
         """Bring the engine to its compiled step, in the background."""
+        self._warm().start()
+
+    def warm_up_first(self, compile_missing: bool) -> None:
+        """The same before anything is answered, so that all answers come from one kind of step and are repeatable."""
+        self._warm().run(compile_missing)
+
+    def _warm(self) -> "WarmUp":
         from tuning.warmup import WarmUp
 
         self._warmup = WarmUp(self.engine(), self.home / "compiled", lambda line: sys.stderr.write(f"{line}\n"))
         atexit.register(self._warmup.stop)
-        self._warmup.start()
+        return self._warmup
 
     def load(self) -> None:
         """Load everything; failures end in `progress`, for every page to show."""

@@ -38,7 +38,7 @@ class WarmUp:
             check(self._engine.base.model, self._engine.shapes)
             graph = self._load()
             if graph is None and compile_missing:
-                self._say("Compiling a faster decoder in the background (about a minute, once)")
+                self._say("Compiling a faster decoder (about a minute, once)")
                 self._build.run()
                 graph = build.load(self._folder, self._engine.base.model)
             if graph is not None:

@@ -212,7 +212,6 @@ def test_of_rows_with_splits_the_test_rows_are_asked_and_the_training_rows_are_e
 def command(samples: Path, tiny_base_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The command over a tiny base, which is not worth compiling."""
     monkeypatch.setattr("eval.workbench.SAMPLES", samples)
-    monkeypatch.setattr("tuning.warmup.WarmUp.start", lambda self: None)
     copy_adapter(samples, home, "mine")
     path = home / "rows.jsonl"
     path.write_text("".join(json.dumps({"prompt": f"Lamp {n}?", "response": f"Lamp {n}."}) + "\n" for n in range(3)))
@@ -231,6 +230,21 @@ def test_the_command_prints_the_agreed_keys(command: list[str], home: Path, caps
     assert main([*command, "--index", "samples"]) == 0
     text = capsys.readouterr().out
     assert all(word in text for word in (*IDS, "ROUGE-L", "interaction", "3 rows from 3 sources"))
+
+
+@pytest.mark.parametrize(("worth", "compiled"), [(1, True), (10_000, False)])
+def test_the_decoder_is_ready_before_the_first_answer(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, worth: int, compiled: bool
+) -> None:
+    """It came in the midst of the answers once, and the same command, begun anew, gave others at near ties."""
+    told: list[tuple[str, bool]] = []
+    generate = Workbench.generate
+    monkeypatch.setattr("eval.benchmark_commands.WORTH_COMPILING", worth)
+    monkeypatch.setattr("tuning.warmup.WarmUp.run", lambda self, missing: told.append(("warm", missing)))
+    monkeypatch.setattr(Workbench, "generate", lambda *given: told.append(("answer", True)) or generate(*given))
+    assert main([*command, "--index", "samples"]) == 0
+    assert told[0] == ("warm", compiled)
+    assert {what for what, _ in told[1:]} == {"answer"}
 
 
 @pytest.mark.parametrize(
