@@ -43,6 +43,17 @@ class Progress:
     failed: bool = False
 
 
+def sample_questions() -> tuple[list[str], list[str]]:
+    """What the sample rows ask, as far as it was trained on: facts and cards of the documents; what no document says.
+
+    The other rows measure, and choose nothing.
+    """
+    rows = [json.loads(line) for line in (SAMPLES / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    trained = [row for row in rows if row["split"] == "train"]
+    answerable = [row["prompt"] for row in trained if row["task"] in ("fact", "revised", "card")]
+    return answerable, [row["prompt"] for row in trained if row["task"] == "refusal"]
+
+
 class Workbench:
     """Models, indexes and adapters of one `FOURFOLD_HOME`."""
 
@@ -205,14 +216,10 @@ class Workbench:
         from rag.calibration import GENERAL, read_questions
         from rag.floor import calibrate
 
-        path = SAMPLES / "rows.jsonl"
-        if not path.is_file():
-            return
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        trained = [row for row in rows if row["split"] == "train"]  # the others measure, and choose nothing
-        answerable = [row["prompt"] for row in trained if row["task"] in ("fact", "revised", "card")]
-        refused = [row["prompt"] for row in trained if row["task"] == "refusal"]
-        calibrate(index, answerable[::3], [*refused[::3], *read_questions(GENERAL)[::3]])  # as many as 2 s allow
+        if (SAMPLES / "rows.jsonl").is_file():
+            answerable, foreign = sample_questions()
+            foreign += read_questions(GENERAL)
+            calibrate(index, answerable[::3], foreign[::3])  # as many as 2 s allow
 
     def _report(self, step: str) -> None:
         self._progress = Progress(step, self._elapsed())

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eval.workbench import SAMPLES, sample_questions
 from rag.calibration import GENERAL, read_questions
 from tests.bench.squad import DATA, squad_rows
 from tests.evidence_page import GROUNDED, PLAIN, Set, page, plot
 
 REPO = Path(__file__).resolve().parent.parent
 LOCAL = REPO / "data" / "local"
-SAMPLES = REPO / "data" / "samples"
 SHOTS = {GROUNDED: ("0", "3"), PLAIN: ("0",)}
 """Examples in the prompt; what they bring the bare base and retrieval does not depend on the adapter."""
 
@@ -92,12 +92,8 @@ class Evidence:
 
     def calibrate(self) -> None:
         """As the app does at its first start: by questions that were trained on, so that those asked choose nothing."""
-        rows = [json.loads(line) for line in (SAMPLES / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
-        trained = [row for row in rows if row["split"] == "train"]
-        parts = {
-            "answerable": [row["prompt"] for row in trained if row["task"] in ("fact", "revised", "card")],
-            "foreign": [row["prompt"] for row in trained if row["task"] == "refusal"] + read_questions(GENERAL),
-        }
+        answerable, foreign = sample_questions()
+        parts = {"answerable": answerable, "foreign": foreign + read_questions(GENERAL)}
         given: list[str] = []
         for name, questions in parts.items():
             path = self.home / f"{name}.txt"
