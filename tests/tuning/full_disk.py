@@ -8,16 +8,19 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import psutil
 
 from tuning.adapters import list_adapters
 from tuning.checkpoints import latest_whole, step_of
 from tuning.config import TrainConfig
 from tuning.errors import InputError
 from tuning.jobs import Job, create_job, read_job, resume_job, start_job
+from tuning.process import owner
 
-CONFIG = TrainConfig(rank=4, alpha=8, epochs=30, max_length=64, precision="float32", patience=0, assess=False)
+CONFIG = TrainConfig(rank=4, alpha=8, epochs=40, max_length=64, precision="float32", patience=0, assess=False)
 SECONDS = 100.0
 LEFT = 32 << 10
 
@@ -41,6 +44,17 @@ def fill(balloon: Path) -> None:
         file.truncate(file.tell() - LEFT)
 
 
+@contextlib.contextmanager
+def halted(job: Job) -> Iterator[None]:
+    """The run stands still meanwhile: on a busy machine it would be done before its disk is full."""
+    process = psutil.Process(owner(job.path)["pid"])
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
+
+
 def wait_for(job: Job, holds: Callable[[Job], bool]) -> Job:
     deadline = time.monotonic() + SECONDS
     while not holds(job := read_job(job.path)):
@@ -60,7 +74,8 @@ def main(disk: Path, base: Path) -> None:
     job = create_job(disk / "home", table, "mine", CONFIG, str(base))
     start_job(job)
     wait_for(job, lambda job: latest_whole(job.path / "checkpoints", thorough=False) is not None)
-    fill(disk / "balloon")
+    with halted(job):
+        fill(disk / "balloon")
     told["free"] = shutil.disk_usage(disk).free
     job = wait_for(job, lambda job: not job.active)
     told["full"] = {"state": job.state, "reason": job.reason, "resumable": job.resumable}
