@@ -270,6 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.launch(prevent_thread_lock=True, **launch_options(settings))
     sys.stderr.write(f"Fourfold is on http://{settings.host}:{settings.port} (stop it with Ctrl-C)\n")
     workbench.start()
+    votes.read_ahead()
     if mirror:
         mirror.start()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # how a Space is stopped: the last votes are still sent

@@ -5,12 +5,12 @@ overwritten. What the statistics read of each vote stands in a table of its own,
 """
 
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -22,6 +22,8 @@ from eval.database import BALLOTS, EVENTS, UnreadableError, database_url, first_
 from eval.errors import InputError
 from eval.vote import Vote, from_text, to_text
 from eval.vote_rules import check, is_key
+
+T = TypeVar("T")
 
 __all__ = ["Event", "StoreError", "Vote", "Votes", "database_url"]
 
@@ -111,9 +113,20 @@ class Votes:
                 key = (row.comparison, row.rater, row.turn)
                 self._read.pop(key, None)
                 if row.payload is not None:
-                    self._read[key] = ballot.decode(row.payload)
+                    self._read[key] = self._decode(ballot.decode, row.payload, row.number)
                 self._read_to = row.number
             return list(self._read.values())
+
+    def read_ahead(self) -> threading.Thread:
+        """Read the ballots in the background, so that the first page about them need not; that tells what fails."""
+
+        def read() -> None:
+            with suppress(StoreError):
+                self.ballots()
+
+        thread = threading.Thread(target=read, name="ballots", daemon=True)
+        thread.start()
+        return thread
 
     def votes(self) -> list[Vote]:
         """The votes that count, whole, oldest first: of each rater, comparison and turn the last one."""
@@ -131,7 +144,7 @@ class Votes:
                 kind=row.kind,
                 time=row.time,
                 comparison=row.comparison,
-                vote=self._decode(row.payload, row.number) if row.kind == "vote" else None,
+                vote=self._decode(from_text, row.payload, row.number) if row.kind == "vote" else None,
                 superseded=row.kind == "vote" and last[row.comparison, row.rater, row.turn] != row.number,
             )
             for row in rows
@@ -202,10 +215,10 @@ class Votes:
         except UnreadableError as error:
             raise self._unreadable(error.number, error) from error
 
-    def _decode(self, payload: str, number: int) -> Vote:
+    def _decode(self, read: Callable[[str], T], payload: str, number: int) -> T:
         try:
-            return from_text(payload)
-        except ValueError as error:
+            return read(payload)
+        except (KeyError, TypeError, ValueError) as error:
             raise self._unreadable(number, error) from error
 
     def _unreadable(self, number: int, error: Exception) -> StoreError:
