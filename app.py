@@ -85,6 +85,8 @@ class Settings:
     proxied: bool
     int8: bool
     """The weights in 8 bits: faster and less exact."""
+    hosts: tuple[str, ...] = ()
+    """Names by which this machine is known to a proxy or tunnel in front of it."""
 
     @property
     def at_home(self) -> bool:
@@ -116,8 +118,9 @@ def read_settings(arguments: Sequence[str], environment: MutableMapping[str, str
     given = parser.parse_args(arguments)
     place = given.home.expanduser().resolve()
     database = environment.get("FOURFOLD_DATABASE_URL") or database_url(place)
+    hosts = tuple(name.strip() for name in environment.get("FOURFOLD_HOSTS", "").split(",") if name.strip())
     return Settings(
-        place, given.host, given.port, given.base, given.embedder, database, given.public, on_space, given.int8
+        place, given.host, given.port, given.base, given.embedder, database, given.public, on_space, given.int8, hosts
     )
 
 
@@ -173,7 +176,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "ssr_mode": False,
         "mcp_server": False,
         "pwa": False,
-        "app_kwargs": {"middleware": [Middleware(Guard)]},
+        "app_kwargs": {"middleware": [Middleware(Guard, settings.at_home, settings.hosts)]},
         "theme": theme(),
         "css_paths": [ROOT / "eval" / "compare.css"],
         "head": f"<script>{(ROOT / 'eval' / 'compare.js').read_text(encoding='utf-8')}</script>",
@@ -194,10 +197,15 @@ Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Guard:
-    """ASGI middleware: pages load from here only, and no other site can post on a visitor's behalf."""
+    """ASGI middleware: pages load from here only, and no other site can post on a visitor's behalf.
 
-    def __init__(self, app: Asgi) -> None:
+    At home it answers to this machine's own names and those in `hosts` alone: the page of a site whose name is pointed
+    at this machine while it is open (DNS rebinding) would otherwise pass for one of ours.
+    """
+
+    def __init__(self, app: Asgi, at_home: bool = False, hosts: Sequence[str] = ()) -> None:
         self.app = app
+        self.names = {*LOOPBACK, *hosts} if at_home else None
         self.ours = {os.environ["SPACE_HOST"]} if "SPACE_HOST" in os.environ else set()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -206,9 +214,11 @@ class Guard:
             return
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
         origin = headers.get("origin")
+        if self.names is not None and urlsplit(f"//{headers.get('host', '')}").hostname not in self.names:
+            await refuse(send, "This app answers as 127.0.0.1 and localhost only; name other hosts in FOURFOLD_HOSTS.")
+            return
         if origin and urlsplit(origin).netloc not in {headers.get("host"), *self.ours}:
-            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
-            await send({"type": "http.response.body", "body": b"This app answers only its own pages."})
+            await refuse(send, "This app answers only its own pages.")
             return
 
         async def send_with_policy(message: Message) -> None:
@@ -222,6 +232,12 @@ class Guard:
             await send(message)
 
         await self.app(scope, receive, send_with_policy)
+
+
+async def refuse(send: Send, why: str) -> None:
+    """Answer 403 with a reason."""
+    await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": why.encode()})
 
 
 def browser_secret(home: Path) -> str:

@@ -76,7 +76,7 @@ def test_the_browser_secret_survives_a_restart(tmp_path: Path) -> None:
     assert (tmp_path / "home" / "browser-secret").stat().st_mode & 0o077 == 0
 
 
-def respond(headers: dict[str, str]) -> tuple[int, dict[str, str]]:
+def respond(headers: dict[str, str], **options: Any) -> tuple[int, dict[str, str]]:
     """What the guard in front of a page that says 200 answers."""
     sent: list[Any] = []
 
@@ -91,7 +91,7 @@ def respond(headers: dict[str, str]) -> tuple[int, dict[str, str]]:
         return {"type": "http.request"}
 
     scope = {"type": "http", "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
-    asyncio.run(app.Guard(page)(scope, receive, send))
+    asyncio.run(app.Guard(page, **options)(scope, receive, send))
     return sent[0]["status"], {k.decode(): v.decode() for k, v in sent[0]["headers"]}
 
 
@@ -103,6 +103,17 @@ def test_other_sites_cannot_post_on_a_visitors_behalf(monkeypatch: pytest.Monkey
     assert respond({"host": "demo.example"})[0] == 200
     monkeypatch.setenv("SPACE_HOST", "someone-fourfold.hf.space")
     assert respond({"host": "10.0.0.1:7860", "origin": "https://someone-fourfold.hf.space"})[0] == 200
+
+
+def test_at_home_a_name_that_was_pointed_at_this_machine_is_not_answered() -> None:
+    """Its page has the same origin and host, so that comparing them tells nothing (DNS rebinding)."""
+    rebound = {"host": "evil.example:7860", "origin": "http://evil.example:7860"}
+    assert respond(rebound, at_home=True)[0] == 403
+    assert respond({}, at_home=True)[0] == 403
+    assert respond(rebound, at_home=True, hosts=("evil.example",))[0] == 200
+    for host in ("127.0.0.1:7860", "localhost", "[::1]:7860", "LOCALHOST:80"):
+        assert respond({"host": host, "origin": f"http://{host}"}, at_home=True)[0] == 200, host
+    assert respond(rebound)[0] == 200
 
 
 def test_pages_load_nothing_from_elsewhere() -> None:

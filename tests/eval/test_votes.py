@@ -422,9 +422,7 @@ def test_a_payload_that_cannot_be_read_is_named(log: Votes, home: Path, payload:
         log.votes()
 
 
-def test_a_page_needs_not_wait_for_what_was_read_ahead(
-    log: Votes, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_needs_not_wait_for_what_was_read_ahead(log: Votes, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first results page of 100,000 votes took three seconds, two of them for reading."""
     log.append(make_vote())
     expected = log.ballots()
