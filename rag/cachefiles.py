@@ -6,7 +6,7 @@ import numpy as np
 
 from .snapshot import Snapshot
 
-VERSIONS = {"vectors": 2, "words": 2}
+VERSIONS = {"vectors": 2, "words": 3}
 """Of the files of each kind, and of what is taken for a word: files of another version are not read."""
 
 

@@ -22,6 +22,7 @@ def marks(text: str, question: str) -> Iterator[tuple[int, int]]:
 @cache
 def _english() -> tuple[Any, frozenset[str]]:
     import Stemmer
-    from bm25s.stopwords import STOPWORDS_EN
 
-    return Stemmer.Stemmer("english"), frozenset(STOPWORDS_EN)
+    from .words import STOP_WORDS
+
+    return Stemmer.Stemmer("english"), frozenset(STOP_WORDS)

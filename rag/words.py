@@ -8,6 +8,7 @@ from pathlib import Path
 import bm25s
 import numpy as np
 import Stemmer
+from bm25s.stopwords import STOPWORDS_EN_PLUS
 
 from . import postings
 from .cachefiles import VERSIONS
@@ -17,6 +18,9 @@ from .postings import Postings
 from .snapshot import Snapshot
 
 _K1, _B = 1.5, 0.75
+WORD = r"(?u)\b\w+\b"  # single letters and digits too: IL-2, type 2, vitamin D
+STOP_WORDS = sorted({*STOPWORDS_EN_PLUS} - {*"dmoy"})
+"""Joining words and what is left of "don't" and "it's"; the letters taken out are rather names of something."""
 _TOGETHER = 8192  # chunks that are cut into words at once
 
 
@@ -73,7 +77,8 @@ class WordCache(PartCache[Postings]):
         return postings.load(path, notes)
 
     def _cut(self, texts: list[str]) -> "_Cut":
-        found = bm25s.tokenize(texts, stopwords="en", stemmer=self._stemmer, show_progress=False)
+        options = {"token_pattern": WORD, "stopwords": STOP_WORDS, "show_progress": False}
+        found = bm25s.tokenize(texts, stemmer=self._stemmer, **options)
         words = sorted(found.vocab, key=found.vocab.__getitem__)
         return _Cut(words, found.ids)
 

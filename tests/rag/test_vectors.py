@@ -154,7 +154,7 @@ def test_the_inverted_file_finds_what_is_near(tmp_path: Path, monkeypatch: pytes
 def test_a_filter_that_the_lists_read_do_not_meet_still_finds_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vectors, "_SHARE", 1000)
+    monkeypatch.setattr(vectors, "_PROBES", 1)
     held = Held()
     held.add(100)
     cache = follow(VectorCache(tmp_path, "s" * 32, 8), held)
