@@ -79,8 +79,8 @@ class Ranker:
 def _both(
     first: Callable[[], list[int]], second: Callable[[], list[int]], at_once: bool
 ) -> tuple[list[int], list[int]]:
-    """What both return. At once takes the longer time of both instead of the sum, and a thread: some milliseconds where
-    the caches are small, and both need not one."""
+    """What both return. At once, they take the longer of their times instead of the sum, and that of starting a thread,
+    which is the longest of all where the caches are small."""
     if not at_once:
         return first(), second()
     with ThreadPoolExecutor(1) as beside:

@@ -1,8 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rag import ranking
 from rag.embedder import Embedder
 from rag.errors import InputError
 from rag.folders import files_under
@@ -40,6 +42,23 @@ def test_scores_are_those_of_the_mode(shop: Index) -> None:
     ranks = shop.search(question, 3, "hybrid", Fusion("ranks"))
     assert [hit.score for hit in ranks] == pytest.approx([2 / 61, 1 / 62, 1 / 63])
     assert [hit.cosine for hit in ranks] == pytest.approx([hit.cosine for hit in dense])
+
+
+def test_both_kinds_find_the_same_at_once_and_in_turn(shop: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    question, threads = "When does the shop open?", list[int]()
+    in_turn = shop.search(question, 3)
+
+    class Counted(ThreadPoolExecutor):
+        def __init__(self, number: int) -> None:
+            threads.append(number)
+            super().__init__(number)
+
+    monkeypatch.setattr(ranking, "ThreadPoolExecutor", Counted)
+    assert shop.search(question, 3) == in_turn
+    assert threads == [], "a thread costs more than it gains where there is little to read"
+    monkeypatch.setattr(ranking, "FLAT", 0)
+    assert shop.search(question, 3) == in_turn
+    assert threads == [1]
 
 
 def test_the_weight_moves_hybrid_from_words_to_meaning(shop: Index) -> None:
