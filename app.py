@@ -38,6 +38,7 @@ from eval.errors import USER_ERRORS, InputError
 from eval.form import Forms
 from eval.form_tab import form_tab
 from eval.limits import Limits
+from eval.measuring import Measuring
 from eval.mirror import Mirror, mirror_of
 from eval.mirror_tab import mirror_line
 from eval.results_tab import results_tab
@@ -154,7 +155,8 @@ def build(settings: Settings, workbench: Workbench, votes: Votes, mirror: Mirror
         mirror_line(mirror, lasting=not settings.proxied or settings.database != database_url(settings.home))
     with demo.route("Verdict", "/verdict"):
         navigation()
-        verdict_tab(settings.home, votes, workbench.adapter_folders, enabled=not settings.public)
+        folders, measuring = workbench.adapter_folders, Measuring(workbench)
+        verdict_tab(settings.home, votes, folders, enabled=not settings.public, measuring=measuring)
     return demo
 
 

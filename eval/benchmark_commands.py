@@ -16,8 +16,6 @@ from eval.errors import InputError
 if TYPE_CHECKING:
     from eval.benchmark import Plan
     from eval.workbench import Workbench
-    from tuning.adapters import Adapter
-    from tuning.rows import Row
 
 EXAMPLE = "data/samples/rows.jsonl --adapter samples --index samples"
 WORTH_COMPILING = 200
@@ -61,6 +59,7 @@ def add(commands: Any) -> None:
 def benchmark(options: argparse.Namespace) -> None:
     """Ask, score and say what came of it."""
     from eval.benchmark import run
+    from eval.questions import rows_to_ask
     from eval.workbench import SAMPLES
     from tuning.adapters import check_name, find_adapter
 
@@ -68,7 +67,8 @@ def benchmark(options: argparse.Namespace) -> None:
     adapter = find_adapter(options.adapter, home() / "adapters", SAMPLES / "adapter")
     plan = _plan(options)
     folder = home() / "benchmarks" / check_name(options.name or f"{plan.adapter}-{plan.index or 'given'}"[:64])
-    rows, training, notes = _rows(options, adapter)
+    shots = max(plan.shots)
+    rows, training, notes = rows_to_ask(adapter, options.rows, options.most, options.trained_too, options.train, shots)
     workbench = _workbench(options)
     meter = Meter()
 
@@ -118,20 +118,6 @@ def _plan(options: argparse.Namespace) -> "Plan":
         seed=options.seed,
         timed=options.timed,
     )
-
-
-def _rows(options: argparse.Namespace, adapter: "Adapter") -> "tuple[list[Row], list[Row], list[str]]":
-    """The rows to ask, those that examples come from, and notes."""
-    from eval.questions import fair_rows, training_rows
-    from tuning.heldout import held_out
-    from tuning.rows import read_rows
-
-    every = read_rows(options.rows) if options.rows else held_out(adapter)
-    if every is None:
-        raise InputError(f"{adapter.name} keeps no rows that it never saw; give a file of rows to ask.")
-    rows, notes = fair_rows(every, adapter, options.most, options.trained_too)
-    source = read_rows(options.train) if options.train else every
-    return rows, training_rows(source, adapter, rows) if max(options.shots) else [], notes
 
 
 def _workbench(options: argparse.Namespace) -> "Workbench":

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eval.cells import Cell
@@ -50,6 +51,28 @@ class Asked:
     """By cell: say how likely the row's own answer is."""
 
 
+def rows_to_ask(
+    adapter: "Adapter",
+    file: Path | None,
+    most: int,
+    trained_too: bool = False,
+    train: Path | None = None,
+    shots: int = 0,
+) -> "tuple[list[Row], list[Row], list[str]]":
+    """The rows to ask, out of `file` or those kept with the adapter; those that examples come from; and notes.
+
+    Raises InputError where there is none to ask or a file cannot be read.
+    """
+    from tuning.heldout import held_out
+    from tuning.rows import read_rows
+
+    every = read_rows(file) if file else held_out(adapter)
+    if every is None:
+        raise InputError(f"{adapter.name} keeps no rows that it never saw; give a file of rows to ask.")
+    rows, notes = fair_rows(every, adapter, most, trained_too)
+    return rows, training_rows(read_rows(train) if train else every, adapter, rows) if shots else [], notes
+
+
 def fair_rows(
     rows: "Sequence[Row]", adapter: "Adapter", most: int, trained_too: bool = False
 ) -> "tuple[list[Row], list[str]]":
@@ -79,7 +102,7 @@ def fair_rows(
             "No rows are left to ask: " + ("; ".join(notes) or "none were given") + "; give rows it never saw."
         )
     if len(whole) > most:
-        notes.append(f"{most} of {len(whole)} are asked, drawn by their hash (--most asks more)")
+        notes.append(f"{most} of {len(whole)} are asked, drawn by their hash")
     return sorted(whole, key=lambda row: hashlib.sha256(row.digest.encode()).digest())[:most], notes
 
 

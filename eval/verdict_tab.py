@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from eval.errors import USER_ERRORS, InputError
+from eval.measure_tab import MeasurePage, measure_part
+from eval.measuring import Measuring
 from eval.votes import StoreError, Votes
 
 if TYPE_CHECKING:
@@ -26,8 +28,10 @@ LESSONS = {
 CLICK = "() => document.querySelector('#verdict-{}')?.click()"
 
 
-def verdict_tab(home: Path, votes: Votes, adapters: Sequence[Path], enabled: bool = True) -> None:
-    """Lay the page out inside the current page.
+def verdict_tab(
+    home: Path, votes: Votes, adapters: Sequence[Path], enabled: bool = True, measuring: Measuring | None = None
+) -> None:
+    """Lay the page out inside the current page, with a part that measures where there is what to measure with.
 
     Unless `enabled`, visitors see the verdict, but nobody's questions and answers, and can start nothing.
     """
@@ -43,7 +47,7 @@ def verdict_tab(home: Path, votes: Votes, adapters: Sequence[Path], enabled: boo
         )  # fmt: skip
         source = gr.Dropdown(
             page.sources(), value=FROM_VOTES, label="Evidence beside the votes", elem_id="evidence", min_width=280,
-            info="A finished `python -m eval benchmark`",
+            info="A finished benchmark, of this page or of `python -m eval benchmark`",
         )  # fmt: skip
     body = gr.HTML(
         css_template=CSS.read_text(encoding="utf-8"), apply_default_css=False, js_on_load=None, elem_id="verdict"
@@ -59,6 +63,11 @@ def verdict_tab(home: Path, votes: Votes, adapters: Sequence[Path], enabled: boo
                 button.click(page.report, [margin, source, kind], file, api_visibility="private").success(
                     None, None, None, js=CLICK.format(ending), api_visibility="private"
                 )
+        if measuring:
+            ended = measure_part(MeasurePage(measuring))
+            ended.change(
+                page.measured, [margin, ended], [source, body], show_progress="hidden", api_visibility="private"
+            )
         _learn(page)
 
 
@@ -93,6 +102,12 @@ class _Page:
 
     def opened(self, margin: float, source: str) -> tuple[object, str]:
         return gr.Dropdown(choices=self.sources()), self.show(margin, source)
+
+    def measured(self, margin: float, name: str | None) -> tuple[object, object]:
+        """The verdict by what was measured just now, if anything was."""
+        if name not in self.sources():
+            return gr.skip(), gr.skip()
+        return gr.Dropdown(choices=self.sources(), value=name), self.show(margin, name)
 
     def show(self, margin: float, source: str) -> str:
         from eval.results import failure

@@ -90,6 +90,11 @@ class Workbench:
         """Which code computes the answers, or why it is not the fast one, in words."""
         return self._warmup.state if self._warmup else "not compiled"
 
+    @property
+    def settled(self) -> bool:
+        """Whether answers are computed as they will be from now on: no decoder is being compiled or loaded."""
+        return self._warmup is None or self._warmup.settled.is_set()
+
     def start(self) -> None:
         """Load in the background, then compile what makes the answers come faster."""
 

@@ -24,6 +24,8 @@ class WarmUp:
         self._build = build.Build(folder, engine.base.model)
         self.state = "not compiled"
         """What is going on, in words for the page."""
+        self.settled = threading.Event()
+        """Set once the engine stays with the step that it has."""
 
     def start(self) -> None:
         """Do it in the background; a failure is reported once and leaves the engine as it is."""
@@ -31,6 +33,12 @@ class WarmUp:
 
     def run(self, compile_missing: bool = True) -> None:
         """Switch the engine over, compiling first what is missing unless told not to."""
+        try:
+            self._run(compile_missing)
+        finally:
+            self.settled.set()
+
+    def _run(self, compile_missing: bool) -> None:
         if self._engine.base.device.type != "cpu":
             self.state = "on the GPU"
             return

@@ -46,6 +46,24 @@ def test_without_a_campaign_there_is_nothing_to_close_and_one_can_be_made(visit:
     expect(page.locator("#compute-answers")).to_be_disabled()
 
 
+def test_what_is_measured_without_people_becomes_the_verdicts_evidence(visit: Visit, app: RunningApp) -> None:
+    page = visit.page
+    page.goto(app.url + "verdict")
+    expect(page.locator("#measure-adapter input")).to_have_value("samples")
+    page.locator("#measure-most input[type=number]").fill("2")
+    page.click("#measure")
+    expect(page.locator("#measure-said")).to_contain_text("of 16 answers and scores", timeout=120_000)
+    page.goto(app.url)  # it goes on without its page
+    page.goto(app.url + "verdict")
+    expect(page.locator("#measure-said")).to_contain_text("Finished: 2 questions", timeout=120_000)
+    expect(page.locator("#stop-measuring")).to_be_hidden()
+    expect(page.locator("#measure")).to_be_enabled()
+    if page.locator("#evidence input").input_value() != "samples-samples":  # it had ended before the page was back
+        page.locator("#evidence input").click()
+        page.get_by_role("option", name="samples-samples").click()
+    expect(page.locator("#verdict")).to_contain_text("benchmark of 2 questions")
+
+
 def opened(page: Page, app: RunningApp, path: str, scheme: str, width: int) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": width, "height": 844})
