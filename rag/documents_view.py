@@ -81,7 +81,7 @@ def adding_html(adding: "Adding | None") -> str:
         head += f" ({_count(adding.report.chunks, 'chunk')} in {adding.report.seconds:.1f} s)"
     if left_out := getattr(adding.report, "left_out", None):
         kinds = ", ".join(f"{count} {kind}" for kind, count in left_out.items())
-        head += f"<br>left out, being of types that are not read: {escape(kinds)}"
+        head += f"<br>left out, since they are not read: {escape(kinds)}"
     if adding.error:
         head += f"<br><b>{escape(adding.error.replace('say --allow-empty', BOX))}</b>"
     rows = sorted(adding.outcomes, key=lambda row: row[1] != "failed")

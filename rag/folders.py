@@ -8,6 +8,7 @@ from pathlib import Path
 from .errors import InputError
 from .mediatypes import EXTENSIONS
 
+LINKED = "linked folders"
 Source = tuple[str, bytes | Path]
 """A document's name, and its bytes or the file to read them from when its turn comes."""
 
@@ -15,7 +16,9 @@ Source = tuple[str, bytes | Path]
 class Folder:
     """The files in a folder and below it, in order, named by their absolute path; looked at once.
 
-    Hidden files and those of types that are not read are left out. Raises InputError where it cannot be listed.
+    Hidden files, those of types that are not read, and folders that are only linked to are left out.
+
+    Raises InputError where it cannot be listed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -23,7 +26,7 @@ class Folder:
         if not self.path.is_dir():
             raise InputError(f"{path} is no folder; give one that is there, or connect the disk that it is on.")
         self.left_out: Counter[str] = Counter()
-        """Number of files of each type that is not read."""
+        """Number of files of each type that is not read, and of folders that are only linked to."""
         self.unreadable: dict[str, str] = {}
         """Folders below that cannot be looked into, and why."""
         self.files: list[Source] = [(str(file), file) for file in self._walk()]
@@ -32,7 +35,11 @@ class Folder:
 
     def _walk(self) -> Iterator[Path]:
         for folder, below, files in os.walk(self.path, onerror=self._refuse):
-            below[:] = sorted(name for name in below if not name.startswith("."))
+            seen = sorted(name for name in below if not name.startswith("."))
+            # A folder that is linked to may lie above, and be walked for ever.
+            below[:] = [name for name in seen if not Path(folder, name).is_symlink()]
+            if len(below) < len(seen):
+                self.left_out[LINKED] += len(seen) - len(below)
             for file in (Path(folder, name) for name in sorted(files) if not name.startswith(".")):
                 try:
                     if not file.is_file():

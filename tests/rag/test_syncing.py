@@ -162,6 +162,14 @@ def test_a_link_goes_by_its_own_name(index: Index, notes: Path, tmp_path: Path) 
     assert outcomes(index.sync(notes), notes)["removed"] == ["link.txt"]
 
 
+def test_a_folder_that_is_linked_to_is_left_out_and_said_to_be(index: Index, notes: Path) -> None:
+    """It may lie above, and would be walked for ever; it was passed over without a word."""
+    (notes / "deep" / "up").symlink_to(notes)
+    report = index.sync(notes)
+    assert outcomes(report, notes) == {"added": ["a.txt", "b.md", "deep/c.txt"]}
+    assert report.left_out == {"linked folders": 1}
+
+
 def test_days_follow_the_files(index: Index, notes: Path) -> None:
     os.utime(notes / "a.txt", (1_700_000_000, 1_700_000_000))
     index.sync(notes)
