@@ -2,13 +2,14 @@
 
 The rule: of the candidates take the one that costs least and is not worse than the best by more than a margin that the
 user sets. It is settled when the intervals of all differences, which hold together at the level, say that this
-candidate is within the margin of every other one, and that every cheaper one is not. At most one settled verdict in
-twenty, then, recommends what the rule would not.
+candidate is within the margin of every other one, and that every cheaper one is not; or that whatever the rule could
+take differs in nothing but examples in the prompt. At most one settled verdict in twenty, then, recommends what the
+rule would not.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from eval.cells import read_cell
@@ -19,6 +20,7 @@ from tuning.bootstrap import FEWEST
 
 OPEN = "not settled yet"
 NAMES = {"base": "base", "rag": "retrieve", "tuned": "tune", "combined": "both"}
+EXAMPLES = ", with examples"
 MARGIN = 0.05
 LEVEL = 0.95
 MOST_NEEDED = 100_000
@@ -38,6 +40,8 @@ class Opinion:
     reason: str
     needed: int | None
     """About how many more votes or rows would settle it; 0 if settled, None where that cannot be told."""
+    recommendation: str = ""
+    """Where it is settled."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +90,14 @@ def name_of(candidate: str) -> str:
     cell = read_cell(candidate)
     if not cell.shots:
         return NAMES[cell.variant.id]
-    return "few-shot" if cell.variant.id == "base" else f"{NAMES[cell.variant.id]}, with examples"
+    return "few-shot" if cell.variant.id == "base" else NAMES[cell.variant.id] + EXAMPLES
 
 
 def decide(evidence: Sequence[Evidence], margin: float) -> Verdict:
-    """The verdict on all evidence. Where two settle on different candidates, it is not settled."""
+    """The verdict on all evidence. Where two settle on different recommendations, it is not settled."""
     opinions = tuple(judge(one) for one in evidence)
     settled = [opinion for opinion in opinions if opinion.settled]
-    agreed = len({opinion.leaning for opinion in settled}) == 1
+    agreed = len({opinion.recommendation for opinion in settled}) == 1
     leaning = [opinion for opinion in (*settled, *opinions) if opinion.leaning]
     candidate = leaning[0].leaning if leaning else None
     reason = " ".join(opinion.reason for opinion in (settled if agreed else opinions))
@@ -101,7 +105,7 @@ def decide(evidence: Sequence[Evidence], margin: float) -> Verdict:
         reason = f"The evidence disagrees. {reason}"
     needed = {opinion.evidence.kind: opinion.needed for opinion in opinions}
     return Verdict(
-        recommendation=name_of(candidate) if agreed and candidate else OPEN,
+        recommendation=settled[0].recommendation if agreed else OPEN,
         candidate=candidate,
         settled=agreed,
         reason=reason or "There is no evidence yet: vote on the Compare page, or run a benchmark.",
@@ -119,12 +123,14 @@ def judge(evidence: Evidence) -> Opinion:
         return Opinion(evidence, None, False, f"There are no {evidence.kind} to judge by yet.", None)
     leaning = next(id for id in ids if all(gap.value <= margin for gap in _rivals(evidence, id).values()))
     cheaper = ids[: ids.index(leaning)]
-    enough = all(gap.high <= margin for gap in _rivals(evidence, leaning).values())
-    ruled_out = all(any(gap.low > margin for gap in _rivals(evidence, id).values()) for id in cheaper)
-    settled = enough and ruled_out
-    needed = 0 if settled else _needed(evidence, leaning, cheaper)
-    opinion = Opinion(evidence, leaning, settled, "", needed)
-    return replace(opinion, reason=_settled(opinion, cheaper) if settled else _open(opinion))
+    left = [id for id in ids if not any(gap.low > margin for gap in _rivals(evidence, id).values())]
+    kinds = {name_of(id).partition(EXAMPLES)[0] for id in left}
+    if all(gap.high <= margin for gap in _rivals(evidence, leaning).values()) and not set(left) & set(cheaper):
+        return Opinion(evidence, leaning, True, _settled(evidence, leaning, cheaper), 0, name_of(leaning))
+    if len(kinds) == 1:
+        return Opinion(evidence, leaning, True, _settled_but_for_examples(evidence, left), 0, kinds.pop())
+    needed = _needed(evidence, leaning, cheaper)
+    return Opinion(evidence, leaning, False, _open(evidence, leaning, needed), needed)
 
 
 def _rivals(evidence: Evidence, id: str) -> dict[str, Gap]:
@@ -152,8 +158,7 @@ def _factor(gap: Gap, room: float) -> float:
     return (width / room) ** 2 if room > 0 and math.isfinite(width) else math.inf
 
 
-def _settled(opinion: Opinion, cheaper: Sequence[str]) -> str:
-    evidence, id = opinion.evidence, opinion.leaning or ""
+def _settled(evidence: Evidence, id: str, cheaper: Sequence[str]) -> str:
     rivals = _rivals(evidence, id)
     nearest = max(rivals, key=lambda other: rivals[other].high)
     words = (
@@ -165,16 +170,22 @@ def _settled(opinion: Opinion, cheaper: Sequence[str]) -> str:
     return f"{words}, and {_listed(cheaper)}, which cost{'s' if len(cheaper) == 1 else ''} less, {_are(cheaper)} not."
 
 
-def _open(opinion: Opinion) -> str:
-    evidence = opinion.evidence
+def _settled_but_for_examples(evidence: Evidence, left: Sequence[str]) -> str:
+    return (
+        f"By {evidence.words}, all but {_listed(left)} are worse than the best by more than the margin; which of these"
+        " it should be, with more examples in the prompt or fewer, is not settled."
+    )
+
+
+def _open(evidence: Evidence, leaning: str, needed: int | None) -> str:
     unit = "votes" if evidence.kind == "votes" else "rows"
-    if opinion.needed:
-        more = f"about {opinion.needed:,} more {unit} would probably settle it"
+    if needed:
+        more = f"about {needed:,} more {unit} would probably settle it"
     elif any(not math.isfinite(gap.high) for gap in evidence.gaps.values()):
         more = f"so few {unit} say nothing of their own spread, it takes at least {FEWEST}"
     else:
         more = f"a gap is about as wide as the margin, so that {unit} may never settle it; choose another margin"
-    return f"By {evidence.words} it leans to {opinion.leaning}, but that is not settled: {more}."
+    return f"By {evidence.words} it leans to {leaning}, but that is not settled: {more}."
 
 
 def _size(evidence: Evidence, gap: float) -> str:

@@ -64,6 +64,18 @@ def test_wide_intervals_settle_nothing_and_say_how_much_is_missing() -> None:
     assert "not settled" in verdict.reason
 
 
+def test_whether_examples_help_may_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """145 rows told surely that nothing but the two together would do, and the page said "not settled yet"."""
+    monkeypatch.setattr(f"{__name__}.ORDER", ["base", "base+3", "rag", "rag+3", "combined", "combined+3"])
+    values = {"base": 0.1, "base+3": 0.2, "rag": 0.4, "rag+3": 0.4, "combined": 0.63, "combined+3": 0.6}
+    verdict = decide([evidence(values, 0.1)], 0.05)
+    assert (verdict.recommendation, verdict.settled, verdict.candidate) == ("both", True, "combined")
+    assert "all but combined and combined+3 are worse" in verdict.reason
+    assert decide([evidence(values, 0.2)], 0.05).recommendation == OPEN, "rag could be within the margin of the best"
+    few = {"base": 0.6, "base+3": 0.63, "rag": 0.2, "rag+3": 0.2, "combined": 0.2, "combined+3": 0.2}
+    assert decide([evidence(few, 0.1)], 0.05).recommendation == OPEN, "base or few-shot is a question of its own"
+
+
 def test_a_cheaper_one_that_could_be_good_enough_keeps_it_open() -> None:
     """base is behind by 0.08 ± 0.04: rag is surely good enough, but so may be base."""
     values = {"base": 0.52, "rag": 0.6, "tuned": 0.58, "combined": 0.6}
