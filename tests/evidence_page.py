@@ -230,7 +230,7 @@ def plot(one: Set, results: Results, folder: Path) -> None:
         axis.set_title(f"{one.name}, {how} adapter: {WORDS[metric]}", loc="left", fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="upper right", ncols=4, frameon=False, fontsize=9)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0, 1, 1 - 0.1 / len(panels)))  # the legend's line is above the first panel's title
     figure.savefig(folder / f"{one.name}-evidence.png", dpi=110)
     pyplot.close(figure)
 
