@@ -30,6 +30,8 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
 READY_SECONDS = 120
+LEFT = "BodyStreamBuffer was aborted"
+"""What Chromium says, now and then, of a stream whose page was left for another: no error of the app."""
 
 
 @dataclass
@@ -133,8 +135,12 @@ def visit(app: RunningApp, browser: BrowserContext) -> Iterator[Visit]:
         if not request.url.startswith((app.url, "data:", "blob:")):
             seen.outside.append(request.url)
 
-    seen.page.on("pageerror", lambda error: seen.errors.append(str(error)))
-    seen.page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
+    def failed(words: str) -> None:
+        if LEFT not in words:
+            seen.errors.append(words)
+
+    seen.page.on("pageerror", lambda error: failed(str(error)))
+    seen.page.on("console", lambda message: failed(message.text) if message.type == "error" else None)
     seen.page.on("request", request)
     yield seen
     seen.page.close()
