@@ -7,11 +7,10 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # noqa: F401  # must come before torch, which it prepares for a GPU that is lent by the call
@@ -37,6 +36,7 @@ from eval.compare_tab import Compare, compare_tab
 from eval.errors import USER_ERRORS, InputError
 from eval.form import Forms
 from eval.form_tab import form_tab
+from eval.guard import LOOPBACK, Guard
 from eval.limits import Limits
 from eval.measuring import Measuring
 from eval.mirror import Mirror, mirror_of
@@ -51,24 +51,8 @@ from tuning.tune_tab import tune_tab
 
 ROOT = Path(__file__).resolve().parent
 UPLOAD_LIMIT = "50mb"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 WAITING_ROOM = 64
 """Clicks that may wait for their turn; the engine has a waiting room of its own."""
-
-POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",  # the page's own framework needs both
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",  # an image elsewhere could carry a document's text out in its address
-        "font-src 'self' data:",
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "base-uri 'self'",
-        "form-action 'self'",
-        "frame-ancestors 'self' https://huggingface.co",
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -190,56 +174,6 @@ def theme() -> gr.themes.Base:
     """Gradio's own, with fonts of the reader's system; its subdued text is too pale to read in the light."""
     plain = gr.themes.Default(primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["monospace"])
     return plain.set(body_text_color_subdued="*neutral_600")
-
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
-
-
-class Guard:
-    """ASGI middleware: pages load from here only, and no other site can post on a visitor's behalf.
-
-    At home it answers to this machine's own names and those in `hosts` alone: the page of a site whose name is pointed
-    at this machine while it is open (DNS rebinding) would otherwise pass for one of ours.
-    """
-
-    def __init__(self, app: Asgi, at_home: bool = False, hosts: Sequence[str] = ()) -> None:
-        self.app = app
-        self.names = {*LOOPBACK, *hosts} if at_home else None
-        self.ours = {os.environ["SPACE_HOST"]} if "SPACE_HOST" in os.environ else set()
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
-        origin = headers.get("origin")
-        if self.names is not None and urlsplit(f"//{headers.get('host', '')}").hostname not in self.names:
-            await refuse(send, "This app answers as 127.0.0.1 and localhost only; name other hosts in FOURFOLD_HOSTS.")
-            return
-        if origin and urlsplit(origin).netloc not in {headers.get("host"), *self.ours}:
-            await refuse(send, "This app answers only its own pages.")
-            return
-
-        async def send_with_policy(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                policy = [
-                    (b"content-security-policy", POLICY.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                    (b"referrer-policy", b"same-origin"),
-                ]
-                message["headers"] = [*message["headers"], *policy]
-            await send(message)
-
-        await self.app(scope, receive, send_with_policy)
-
-
-async def refuse(send: Send, why: str) -> None:
-    """Answer 403 with a reason."""
-    await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
-    await send({"type": "http.response.body", "body": why.encode()})
 
 
 def browser_secret(home: Path) -> str:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import math
 import os
 import sys
 import time
@@ -10,8 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eval import pace
 from eval.commands import command, home, show, table
 from eval.errors import InputError
+from eval.pace import Pace
 
 if TYPE_CHECKING:
     from eval.benchmark import Plan
@@ -135,17 +136,14 @@ class Meter:
 
     def __init__(self) -> None:
         self._shown = sys.stderr.isatty()
-        self._before, self._began, self._last = 0, time.monotonic(), 0.0
+        self._pace, self._last = Pace(), 0.0
 
     def __call__(self, event: Mapping[str, Any]) -> None:
-        self._before = event.get("before", self._before)
-        now = time.monotonic()
+        left, now = self._pace.left(event), time.monotonic()
         if not self._shown or now - self._last < 0.5:
             return
-        self._last, fresh = now, event["done"] - self._before
-        left = (now - self._began) / fresh * (event["answers"] - event["done"]) if fresh else math.nan
-        words = "" if math.isnan(left) else f", {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left"
-        sys.stderr.write(f"\r\033[K{event['done']} of {event['answers']} answers{words}")
+        self._last = now
+        sys.stderr.write(f"\r\033[K{pace.in_words(event['done'], event['answers'], left)}")
         sys.stderr.flush()
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from eval import pace
 from eval.errors import USER_ERRORS, InputError
 from eval.measuring import Measured, Measuring
 
@@ -98,9 +99,7 @@ def in_words(now: Measured | None) -> str:
         return f"**{now.name}** Stopping after the answers that are being written."
     if not now.answers:
         return f"**{now.name}** Getting ready: passages are searched, and the decoder, if need be, is compiled."
-    left = now.seconds_left
-    words = "" if left is None else f", {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left"
-    return f"**{now.name}** {now.done} of {now.answers} answers and scores{words}"
+    return f"**{now.name}** {pace.in_words(now.done, now.answers, now.seconds_left)}"
 
 
 def _choice(names: list[str], chosen: Any) -> Any:

@@ -2,14 +2,14 @@
 
 import re
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from eval.benchmark import Plan, Report, Stopped, run
+from eval.benchmark import Plan, Stopped, run
 from eval.errors import USER_ERRORS, InputError
+from eval.pace import Pace
 from eval.questions import rows_to_ask
 from eval.workbench import Workbench
 
@@ -71,7 +71,12 @@ class Measuring:
         try:
             while not self.workbench.settled and not self._stop.wait(0.2):
                 pass  # answers of two kinds of step would not be the same when it is run again
-            result = run(self.workbench, rows, training, plan, folder, self._meter(), self._stop)
+            pace = Pace()
+
+            def report(event: Mapping[str, Any]) -> None:
+                self._change(done=event["done"], answers=event["answers"], seconds_left=pace.left(event))
+
+            result = run(self.workbench, rows, training, plan, folder, report, self._stop)
             said = f"Finished: {result['rows']} questions, each answered by all. "
             self._end(said + " ".join(f"Note: {note}." for note in [*notes, *result["notes"]]))
         except Stopped:
@@ -89,19 +94,6 @@ class Measuring:
         with self._lock:  # a click and an answer may come together
             assert self._now is not None
             self._now = replace(self._now, **changes)
-
-    def _meter(self) -> Report:
-        before, began = 0, time.monotonic()
-
-        def report(event: Mapping[str, Any]) -> None:
-            nonlocal before, began
-            if "before" in event:
-                before, began = event["before"], time.monotonic()
-            fresh, missing = event["done"] - before, event["answers"] - event["done"]
-            left = (time.monotonic() - began) / fresh * missing if fresh else None
-            self._change(done=event["done"], answers=event["answers"], seconds_left=left)
-
-        return report
 
 
 def _name(plan: Plan, file: Path | None) -> str:

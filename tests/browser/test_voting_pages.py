@@ -25,12 +25,17 @@ def seeded(app: RunningApp) -> None:
     seed(app.home)
 
 
+def once_loaded(visit: Visit, app: RunningApp, path: str) -> Page:
+    """The page at the path, once the models are there."""
+    visit.page.goto(app.url)
+    expect(visit.page.locator("#ask")).to_be_enabled(timeout=120_000)
+    visit.page.goto(app.url + path)
+    return visit.page
+
+
 def test_without_a_campaign_there_is_nothing_to_close_and_one_can_be_made(visit: Visit, app: RunningApp) -> None:
     """Both buttons once stood there from the first, and failed when pressed."""
-    page = visit.page
-    page.goto(app.url)
-    expect(page.locator("#ask")).to_be_enabled(timeout=120_000)
-    page.goto(app.url + "campaigns")
+    page = once_loaded(visit, app, "campaigns")
     expect(page.locator("#campaign-body")).to_contain_text("No campaign yet")
     for hidden in ("#compute-answers", "#close-campaign", "#campaign"):
         expect(page.locator(hidden)).to_be_hidden()
@@ -47,10 +52,7 @@ def test_without_a_campaign_there_is_nothing_to_close_and_one_can_be_made(visit:
 
 
 def test_what_is_measured_without_people_becomes_the_verdicts_evidence(visit: Visit, app: RunningApp) -> None:
-    page = visit.page
-    page.goto(app.url)
-    expect(page.locator("#ask")).to_be_enabled(timeout=120_000)
-    page.goto(app.url + "verdict")
+    page = once_loaded(visit, app, "verdict")
     expect(page.locator("#measure-adapter input")).to_have_value("samples")
     page.locator("#measure-most input[type=number]").fill("2")
     page.click("#measure")
