@@ -32,6 +32,7 @@ NAMES = (
     "fusion",
     "votes",
     "rank",
+    "results",
 )
 
 
