@@ -30,8 +30,9 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
 READY_SECONDS = 120
-LEFT = "BodyStreamBuffer was aborted"
-"""What Chromium says, now and then, of a stream whose page was left for another: no error of the app."""
+LEFT = ("BodyStreamBuffer was aborted", "Connection errored out")
+"""What Chromium and gradio say, now and then, of a stream whose page was left for another: no error of the app."""
+LEAVING_SECONDS = 1.0
 
 
 @dataclass
@@ -46,8 +47,21 @@ class Visit:
     """A page, and what must stay empty while it is used."""
 
     page: Page
-    errors: list[str] = field(default_factory=list)
+    said: list[tuple[float, str]] = field(default_factory=list)
+    moved: list[float] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
+
+    @property
+    def errors(self) -> list[str]:
+        """What the page and its console called an error, but for a stream that broke as its page was left."""
+        return [words for moment, words in self.said if not (_leaving(words) and self._moving(moment))]
+
+    def _moving(self, moment: float) -> bool:
+        return any(abs(moment - moved) < LEAVING_SECONDS for moved in self.moved)
+
+
+def _leaving(words: str) -> bool:
+    return any(left in words for left in LEFT)
 
 
 @pytest.fixture(scope="module")
@@ -136,13 +150,14 @@ def visit(app: RunningApp, browser: BrowserContext) -> Iterator[Visit]:
             seen.outside.append(request.url)
 
     def failed(words: str) -> None:
-        if LEFT not in words:
-            seen.errors.append(words)
+        seen.said.append((time.monotonic(), words))
 
     seen.page.on("pageerror", lambda error: failed(str(error)))
     seen.page.on("console", lambda message: failed(message.text) if message.type == "error" else None)
     seen.page.on("request", request)
+    seen.page.on("framenavigated", lambda _: seen.moved.append(time.monotonic()))
     yield seen
+    seen.moved.append(time.monotonic())
     seen.page.close()
     assert seen.errors == []
     assert seen.outside == []
