@@ -173,8 +173,7 @@ def _asked(
         asked.append(one)
     if not asked:
         raise InputError(f"No row can be asked: {notes[0]}")
-    if floor is not None:
-        refused = sum(one.found.refused for one in asked)
+    if refused := sum(one.found.refused for one in asked):
         notes.append(f"{refused} of {len(asked)} questions are below the index's floor: rag and combined refuse them")
     return asked, notes
 

@@ -11,7 +11,7 @@ SIZE = 200
 LEAST = 16
 """Tokens of the smallest size that is taken: smaller ones tear sentences apart."""
 
-_IDENTITY = re.compile(r"size (\d+)(?: overlap (\d+))?")
+_IDENTITY = re.compile(r"size (\d+)(?: overlap (\d+))?( even ends)?")
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,13 @@ class Chunking:
     """Tokens, as the embedder counts them, that a chunk aims at, and how many of them it may repeat.
 
     A chunk begins with the last whole sentences of the chunk before under the same heading, as many as `overlap`
-    tokens hold; they count towards its `size`. Raises InputError where they are no sizes.
+    tokens hold; they count towards its `size`. `even`: the end of a paragraph under half a chunk is evened out with the
+    chunk before; indexes that were made before this was done go on without. Raises InputError where they are no sizes.
     """
 
     size: int = SIZE
     overlap: int = 0
+    even: bool = True
 
     def __post_init__(self) -> None:
         if self.size < LEAST:
@@ -46,7 +48,8 @@ class Chunking:
     @property
     def identity(self) -> str:
         """What an index notes: its chunks were cut alike where this is equal."""
-        return f"size {self.size}" + (f" overlap {self.overlap}" if self.overlap else "")
+        parts = [f"size {self.size}", self.overlap and f"overlap {self.overlap}", self.even and "even ends"]
+        return " ".join(str(part) for part in parts if part)
 
     @classmethod
     def of(cls, identity: str) -> Self:
@@ -54,7 +57,7 @@ class Chunking:
         found = _IDENTITY.fullmatch(identity)
         if found is None:
             raise InputError(f"The index was cut in a way that is not known here ({identity!r}); make a new index.")
-        return cls(int(found.group(1)), int(found.group(2) or 0))
+        return cls(int(found.group(1)), int(found.group(2) or 0), bool(found.group(3)))
 
 
 CHUNKING = Chunking()

@@ -6,7 +6,7 @@ included, and halved until it fits.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from tokenizers import Tokenizer
 
@@ -41,7 +41,7 @@ def split(document: Document, tokenizer: Tokenizer, limit: int, chunking: Chunki
     room = limit - tokenizer.num_special_tokens_to_add(False)
     size = min(chunking.size, room)
     by_section = groupby(units(document, tokenizer), lambda unit: unit.span.section)
-    cuts = (cut for section, found in by_section for cut in _pack(section, found, size, chunking.overlap))
+    cuts = (cut for section, found in by_section for cut in _pack(section, found, size, chunking))
     fitting = _Fitting(document.text, tokenizer, room)
     for batch in batches(cuts, BATCH):
         fitting.add(batch)
@@ -57,6 +57,18 @@ class _Cut:
     path: tuple[str, ...]
     above: tuple[str, ...]
     """The headings above its text: all of the path, but of a section's first chunk, which begins with its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """A chunk's own sentences and, in front of them, sentences of the chunk before."""
+
+    repeated: Sequence[Unit]
+    own: Sequence[Unit]
+
+    def cut(self, path: tuple[str, ...], above: tuple[str, ...]) -> _Cut:
+        starts = (*(unit.span.start for unit in self.repeated), self.own[0].span.start)
+        return _Cut(starts, self.own[-1].span.end, path, above)
 
 
 class _Open:
@@ -83,38 +95,84 @@ class _Open:
         self._own.append(unit)
         self.filled += unit.tokens
 
-    def close(self, path: tuple[str, ...], above: tuple[str, ...]) -> _Cut:
+    def close(self) -> _Filled:
         """The chunk; what follows goes into the next."""
-        starts = (*(unit.span.start for unit in self._repeated), self._own[0].span.start)
-        cut = _Cut(starts, self._own[-1].span.end, path, above)
-        self._repeated, self.filled = [], 0
-        for unit in reversed(self._own[1:]):  # never all of a chunk, which would then be of no use
-            if not unit.span.whole or self.filled + unit.tokens > self._overlap:
-                break
-            self._repeated.insert(0, unit)
-            self.filled += unit.tokens
-        self._own = []
-        return cut
+        filled = _Filled(self._repeated, self._own)
+        self._repeated, self._own = _repeated(self._own, self._overlap), []
+        self.filled = _tokens(self._repeated)
+        return filled
 
 
-def _pack(section: Section, found: Iterable[Unit], size: int, overlap: int) -> Iterator[_Cut]:
-    """Chunks of sentences that follow one another, at most `size` tokens each unless one sentence alone is larger.
+def _repeated(own: Sequence[Unit], overlap: int) -> list[Unit]:
+    """The last whole sentences of a chunk, as many as the overlap holds."""
+    repeated: list[Unit] = []
+    tokens = 0
+    for unit in reversed(own[1:]):  # never all of a chunk, which would then be of no use
+        if not unit.span.whole or tokens + unit.tokens > overlap:
+            break
+        repeated.insert(0, unit)
+        tokens += unit.tokens
+    return repeated
+
+
+def _tokens(sentences: Iterable[Unit]) -> int:
+    return sum(unit.tokens for unit in sentences)
+
+
+def _pack(section: Section, found: Iterable[Unit], size: int, chunking: Chunking) -> Iterator[_Cut]:
+    """Chunks of sentences that follow one another, at most `size` tokens each unless one sentence alone is larger."""
+    above, chunks = section.above, _fill(found, size, chunking.overlap)
+    for chunk in _even(chunks, size, chunking.overlap) if chunking.even else chunks:
+        yield chunk.cut(section.path, above)
+        above = section.path
+
+
+def _fill(found: Iterable[Unit], size: int, overlap: int) -> Iterator[_Filled]:
+    """Chunks that are filled one after another.
 
     A paragraph that fits a chunk of its own is not torn apart to fill the one before, if that is half full.
     """
-    chunk, above = _Open(size, overlap), section.above
+    chunk = _Open(size, overlap)
     for paragraph, fits in _paragraphs(found, size):
-        torn = fits and not chunk.takes(sum(unit.tokens for unit in paragraph))
+        torn = fits and not chunk.takes(_tokens(paragraph))
         if chunk.begun and torn and 2 * chunk.filled >= size:
-            yield chunk.close(section.path, above)
-            above = section.path
+            yield chunk.close()
         for unit in paragraph:
             if chunk.begun and not chunk.takes(unit.tokens):
-                yield chunk.close(section.path, above)
-                above = section.path
+                yield chunk.close()
             chunk.take(unit)
     if chunk.begun:
-        yield chunk.close(section.path, above)
+        yield chunk.close()
+
+
+def _even(chunks: Iterable[_Filled], size: int, overlap: int) -> Iterator[_Filled]:
+    """The chunks, the last two of them alike in size where the last would be a paragraph's short end.
+
+    An end of a sentence or two says too little to be found by (docs/benchmarks.md, "Retrieval").
+    """
+    held: list[_Filled] = []
+    for chunk in chunks:
+        held.append(chunk)
+        if len(held) > 2:
+            yield held.pop(0)
+    yield from _evened(*held, size=size, overlap=overlap) if len(held) == 2 else held
+
+
+def _evened(before: _Filled, last: _Filled, *, size: int, overlap: int) -> tuple[_Filled, _Filled]:
+    """Both, cut in their middle: between paragraphs if one begins near it, else between sentences."""
+    if last.own[0].span.opens or 2 * _tokens(last.own) >= size:
+        return before, last
+    both = [*before.own, *last.own]
+    total, first, best = _tokens(both), 0, (float("inf"), 0)
+    for number, (unit, following) in enumerate(pairwise(both), 1):
+        first += unit.tokens
+        if max(first, total - first) <= size:
+            torn = 0 if following.span.opens else size / 2
+            best = min(best, (abs(2 * first - total) + torn, number))
+    if not best[1]:
+        return before, last
+    one, two = both[: best[1]], both[best[1] :]
+    return _Filled(before.repeated, one), _Filled(_repeated(one, min(overlap, size - _tokens(two))), two)
 
 
 def _paragraphs(found: Iterable[Unit], size: int) -> Iterator[tuple[list[Unit], bool]]:

@@ -114,7 +114,8 @@ def documents_html(documents: "Sequence[StoredDocument]", shown: Callable[[str],
 
 def _cut(index: "Index") -> str:
     overlap = f", {index.chunking.overlap} of them repeated" if index.chunking.overlap else ""
-    return f"chunks of {index.chunking.size} tokens{overlap}"
+    earlier = "" if index.chunking.even else ", cut as earlier versions did; *How documents are cut* cuts them anew"
+    return f"chunks of {index.chunking.size} tokens{overlap}{earlier}"
 
 
 def found_html(found: "Found", question: str, shown: Callable[[str], str], places: "Sequence[str]") -> str:

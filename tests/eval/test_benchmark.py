@@ -59,6 +59,13 @@ def test_every_cell_answers_every_row(loaded: Workbench, home: Path) -> None:
     assert json.loads((home / "b" / RESULT).read_text()) == result == read_result(home / "b")
 
 
+def test_a_floor_that_no_question_is_below_needs_no_note(
+    loaded: Workbench, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.floor.read_floor", lambda index: SimpleNamespace(value=-2.0))
+    assert not any("floor" in note for note in run(loaded, ROWS[:1], [], PLAN, home / "b")["notes"])
+
+
 def test_below_the_floor_variants_with_documents_refuse_as_in_the_app(
     loaded: Workbench, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ PIECES = st.one_of(
     ),
 )
 CHUNKINGS = st.integers(16, 200).flatmap(
-    lambda size: st.builds(Chunking, st.just(size), st.integers(0, (size - 1) // 2))
+    lambda size: st.builds(Chunking, st.just(size), st.integers(0, (size - 1) // 2), st.booleans())
 )
 
 
@@ -98,6 +98,35 @@ def test_a_sentence_larger_than_what_is_left_pushes_the_overlap_out(embedder: Em
     assert chunks[1].text.startswith("many words"), "three sentences and fifty tokens would be over the size"
 
 
+def test_a_paragraphs_short_end_is_evened_out(embedder: Embedder) -> None:
+    """The last sentence or two of an abstract made a chunk that no question found, which lacked in the one before."""
+    text = " ".join(f"Tool number {n} has a handle of wood." for n in range(14))
+    evened, filled = _both_ways(embedder, text)
+    assert [_tokens(embedder, chunk.text) for chunk in filled] == [99, 27]
+    assert [_tokens(embedder, chunk.text) for chunk in evened] == [63, 63]
+    longer = split(_document(text + text), embedder.tokenizer, 256, Chunking(100, 30))
+    assert [_tokens(embedder, chunk.text) for chunk in longer] == [99, 99, 63, 72], "with what they repeat"
+
+
+def test_a_short_end_is_evened_out_between_paragraphs_where_one_begins(embedder: Embedder) -> None:
+    first, second = "The drill has a motor. " * 7, "The saw has a guard. " * 14
+    both = f"{first.strip()}\n\n{second.strip()}"
+    evened, filled = _both_ways(embedder, both)
+    assert filled[0].text.endswith("guard.")
+    assert [chunk.text for chunk in evened] == [first.strip(), second.strip()]
+
+
+def test_a_short_paragraph_stays_one(embedder: Embedder) -> None:
+    text = "The drill has a motor. " * 16 + "\n\nGlue dries."
+    assert split(_document(text), embedder.tokenizer, 256, Chunking(98))[-1].text == "Glue dries."
+
+
+def _both_ways(embedder: Embedder, text: str) -> tuple[list[Chunk], list[Chunk]]:
+    """Chunks of a hundred tokens, with ends that are evened out and without."""
+    evened, filled = Chunking(100), Chunking(100, even=False)
+    return tuple(split(_document(text), embedder.tokenizer, 256, each) for each in (evened, filled))  # type: ignore[return-value]
+
+
 def test_chunks_are_cut_between_paragraphs_and_know_their_headings(embedder: Embedder) -> None:
     first, second = "The drill has a brushless motor. " * 12, "The saw has a guard. " * 20
     text = f"# Tools\n\n## Drill\n\n{first}\n\n{second}\n\n## Glue\n\nIt dries in an hour."
@@ -152,8 +181,8 @@ def test_a_size_over_what_the_embedder_reads_is_refused() -> None:
 
 
 def test_an_index_knows_its_chunking_by_what_it_noted() -> None:
-    assert Chunking().identity == "size 200", "that of every index made before sizes could be chosen"
-    for chunking in (Chunking(), Chunking(64), Chunking(120, 30)):
+    assert Chunking.of("size 200") == Chunking(even=False), "that of every index made before sizes could be chosen"
+    for chunking in (Chunking(), Chunking(64), Chunking(120, 30), Chunking(120, 30, even=False)):
         assert Chunking.of(chunking.identity) == chunking
     with pytest.raises(InputError, match="not known here"):
         Chunking.of("size 200 overlap")

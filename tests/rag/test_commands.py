@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from rag import __main__ as commands
+from rag.chunking import Chunking
 from rag.embedder import Embedder
+from rag.index import Index
 from rag.labels import day_of
 
 from .conftest import HOURS, WARRANTY
@@ -98,7 +100,7 @@ def test_sync_follows_a_folder_and_remembers_it(files: Path, home: Path, capsys:
     assert f"removed    {files}/hours.md" in out
     assert "1 updated, 1 removed, 1 failed; 1 chunks in" in out
     (summary,) = run(capsys, "indexes")["indexes"]  # type: ignore[misc]
-    assert (summary["documents"], summary["folders"], summary["chunking"]) == (1, [str(files)], "size 200")
+    assert (summary["documents"], summary["folders"], summary["chunking"]) == (1, [str(files)], "size 200 even ends")
     run(capsys, "sync", str(files), "--forget")
     assert commands.main(["sync"]) == 2
     assert "follows no folder yet" in capsys.readouterr().err
@@ -155,15 +157,29 @@ def test_search_within_documents_folders_tags_and_days(files: Path, capsys: pyte
 def test_reembed_changes_the_chunks_of_an_index_for_good(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "add", str(files), "--chunk-size", "100")
     assert commands.main(["add", str(files), "--chunk-size", "50"]) == 2
-    assert "made with the chunking size 100, not size 50; use that chunking, or" in capsys.readouterr().err
+    assert (
+        "made with the chunking size 100 even ends, not size 50 even ends; use that chunking, or"
+        in capsys.readouterr().err
+    )
     report = run(capsys, "reembed", "--chunk-size", "50", "--overlap", "10")
-    assert (report["changed"], report["documents"], report["chunking"]) == (True, 2, "size 50 overlap 10")
+    assert (report["changed"], report["documents"], report["chunking"]) == (True, 2, "size 50 overlap 10 even ends")
     assert commands.main(["reembed"]) == 0
     assert "nothing to do" in capsys.readouterr().out
     assert commands.main(["reembed", "--chunk-size", "1000"]) == 2
     assert "more than the 256 tokens that the embedder reads" in capsys.readouterr().err
     (files / "new.txt").write_text("New.")
     assert len(run(capsys, "add", str(files))["added"]) == 1  # type: ignore[arg-type]
+
+
+def test_an_index_cut_as_earlier_versions_did_stays_so_until_it_is_reembedded(
+    files: Path, home: Path, embedder: Embedder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = Index(home / "indexes" / "default", embedder, Chunking(even=False))
+    old.add([("a.md", b"# A\n\nOne.")])
+    assert len(run(capsys, "add", str(files))["added"]) == 2  # type: ignore[arg-type]
+    assert run(capsys, "indexes")["indexes"][0]["chunking"] == "size 200"  # type: ignore[index]
+    assert run(capsys, "reembed")["chunking"] == "size 200 even ends"
+    assert run(capsys, "indexes")["indexes"][0]["chunking"] == "size 200 even ends"  # type: ignore[index]
 
 
 def test_an_index_is_opened_with_its_own_embedder(

@@ -56,7 +56,7 @@ def test_the_command_prints_the_cuts(handbook: str, capsys: pytest.CaptureFixtur
     assert "the embedder reads 256" in text
     assert main(["chunks", handbook, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["chunking"] == "size 200"
+    assert result["chunking"] == "size 200 even ends"
     assert result["chunks"][0]["text"] == HANDBOOK[result["chunks"][0]["start"] : result["chunks"][0]["end"]]
     assert not (home / "indexes").exists(), "nothing is added"
 

@@ -121,12 +121,14 @@ def test_another_embedder_is_refused_once_there_are_vectors(store: Store) -> Non
     made(store.path).put(*make("a", "one"))
     with pytest.raises(InputError, match=r"made with the embedder model@1, not model@2; .* rag reembed --index i`"):
         made(store.path, "model@2")
-    with pytest.raises(InputError, match=r"made with the chunking size 200, not size 100 overlap 20; use that chunk"):
+    with pytest.raises(
+        InputError, match=r"made with the chunking size 200 even ends, not size 100 overlap 20 even ends; use"
+    ):
         store.adopt("model@1", "model", Chunking(100, 20))
     store.remove("a")
     store.adopt("model@2", "model", Chunking(100, 20))
     with store.snapshot() as snapshot:
-        assert (snapshot.edition.embedder, snapshot.edition.chunking) == ("model@2", "size 100 overlap 20")
+        assert (snapshot.edition.embedder, snapshot.edition.chunking) == ("model@2", "size 100 overlap 20 even ends")
 
 
 def test_a_file_that_is_no_store(tmp_path: Path) -> None:
