@@ -1,8 +1,8 @@
-"""Which size of chunks and which fusion of meaning and words: chosen on two sets, then told on a third once.
+"""Which way of cutting and which fusion of meaning and words: chosen on two sets, then told on a third once.
 
 nDCG@10 (best chunk of a document) of every mode on SciFact's training queries and on SQuAD's questions over its 240
-paragraphs. The choice is the size and the fusion with the best mean of both; SciFact's test queries have no part in it
-and are measured with that choice and with the program's defaults. There is nothing random here, so rounds do nothing.
+paragraphs. The choice is the cutting and the fusion with the best mean of both; SciFact's test queries have no part in
+it and are measured with that choice and with the program's defaults. Nothing is random here: rounds do nothing.
 """
 
 import json
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rag.chunking import SIZE, Chunking
+from rag.chunking import CHUNKING, Chunking
 from rag.embedder import Embedder
 from rag.evaluation import Judgements, ranked_documents, read_corpus, read_qrels, read_queries, score
 from rag.folders import Source
@@ -25,10 +25,8 @@ from tests.bench.squad import DATA
 from tests.conftest import REPO
 
 SCIFACT = REPO.parent / "shared" / "data" / "scifact"
-SIZES = (200, 220, 240)
+CUTS = (CHUNKING, Chunking(even=False), Chunking(180), Chunking(220))
 WEIGHTS = (0.4, 0.5, 0.6, 0.7, 0.8)
-EVERY = 4
-"""One in so many questions chooses: 200 and 300 are enough."""
 DEEP = 100
 """Chunks that a question finds: those of ten documents for sure, and the fusion sees what it sees in the app."""
 MODES = {
@@ -50,29 +48,31 @@ class Judged:
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """nDCG@10 by set, size and mode, and what they choose."""
+    """nDCG@10 by set, cutting and mode, and what they choose."""
     embedder = Embedder()
-    found: dict[str, dict[int, dict[str, float]]] = {}
+    found: dict[str, dict[str, dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        indexes: dict[int, Index] = {}
+        indexes: dict[str, Index] = {}
         for name, judged in {"squad": squad(), "scifact": scifact()}.items():
-            for size in SIZES:
-                indexes[size] = Index(Path(folder) / f"{name}-{size}", embedder, Chunking(size))
-                indexes[size].add(judged.corpus)
-                figures = {mode: chooses(indexes[size], judged, mode) for mode in MODES}
-                found.setdefault(name, {})[size] = figures
-                log(json.dumps({"set": name, "size": size, **figures}))
+            for chunking in CUTS:
+                cut = chunking.identity
+                indexes[cut] = Index(Path(folder) / f"{name}-{cut}", embedder, chunking)
+                indexes[cut].add(judged.corpus)
+                figures = {mode: chooses(indexes[cut], judged, mode) for mode in MODES}
+                found.setdefault(name, {})[cut] = figures
+                log(json.dumps({"set": name, "cut": cut, **figures}))
         means = {
-            (size, mode): statistics.mean(of_set[size][mode] for of_set in found.values())
-            for size in SIZES
+            (cut, mode): statistics.mean(of_set[cut][mode] for of_set in found.values())
+            for cut in indexes
             for mode in MODES
         }
-        size, mode = max(means, key=lambda one: means[one])
-        told = [(size, mode), *((size, usual) for usual in ("dense", "bm25")), (SIZE, f"scores {WEIGHT}")]
+        usual = (CHUNKING.identity, f"scores {WEIGHT}")
+        cut, mode = max(means, key=lambda one: means[one])
+        told = [(cut, mode), (cut, "dense"), (cut, "bm25"), usual]
         return {
-            "ratio": means[size, mode] / means[SIZE, f"scores {WEIGHT}"],
-            "chosen": {"size": size, "fusion": mode, "mean": means[size, mode]},
-            "test": [{"size": size, "fusion": mode, **tells(indexes[size], judged, mode)} for size, mode in told],
+            "ratio": means[cut, mode] / means[usual],
+            "chosen": {"cut": cut, "fusion": mode, "mean": means[cut, mode]},
+            "test": [{"cut": cut, "fusion": mode, **tells(indexes[cut], judged, mode)} for cut, mode in told],
             "ndcg@10": found,
             "rounds": rounds,
         }
@@ -97,7 +97,6 @@ def scifact() -> Judged:
     queries = dict(read_queries(SCIFACT / "queries.jsonl"))
     judgements = {part: read_qrels(SCIFACT / "qrels" / f"{part}.tsv") for part in ("train", "test")}
     questions = {part: {query: queries[query] for query in judged} for part, judged in judgements.items()}
-    questions["train"] = dict(list(questions["train"].items())[::EVERY])
     return Judged(list(read_corpus(SCIFACT / "corpus.jsonl")), questions, judgements)
 
 
@@ -105,7 +104,7 @@ def squad() -> Judged:
     """Each paragraph a document; its own questions are the ones that it answers."""
     articles = json.loads(DATA.read_text(encoding="utf-8"))["data"]
     paragraphs = [paragraph for article in articles for paragraph in article["paragraphs"]]
-    asked = [(str(number), row) for number, paragraph in enumerate(paragraphs) for row in paragraph["qas"]][::EVERY]
+    asked = [(str(number), row) for number, paragraph in enumerate(paragraphs) for row in paragraph["qas"]]
     return Judged(
         [(f"{number}.md", paragraph["context"].encode()) for number, paragraph in enumerate(paragraphs)],
         {"train": {row["id"]: row["question"] for _, row in asked}},
