@@ -30,9 +30,9 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
 READY_SECONDS = 120
-LEFT = ("BodyStreamBuffer was aborted", "Connection errored out")
-"""What Chromium and gradio say, now and then, of a stream whose page was left for another: no error of the app."""
-LEAVING_SECONDS = 1.0
+LEFT = ("BodyStreamBuffer was aborted", "AbortError: signal is aborted", "Connection errored out")
+"""What Chromium and gradio say of a stream when its page is left, which closes it: no error of the app."""
+LEAVING_SECONDS = 2.0
 
 
 @dataclass
@@ -146,6 +146,8 @@ def visit(app: RunningApp, browser: BrowserContext) -> Iterator[Visit]:
     seen = Visit(browser.new_page())
 
     def request(request: Request) -> None:
+        if request.is_navigation_request():
+            seen.moved.append(time.monotonic())
         if not request.url.startswith((app.url, "data:", "blob:")):
             seen.outside.append(request.url)
 
