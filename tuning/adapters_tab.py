@@ -68,6 +68,14 @@ class AdaptersPage:
             gr.update(choices=[one.name for one in adapters if one.name != name], value=None),
         ]
 
+    def look(self, seen: Any) -> list[Any]:
+        """The view of what the page shows already, brought up to date.
+
+        It asks the page's memory and not its choice: an adapter that was chosen may be gone by now, and gradio itself
+        ends what is sent a choice that is no option any more in an error.
+        """
+        return self.view(seen[0] if seen else None, seen)
+
     def measure(self, name: Any, own: Any = None) -> Iterator[str]:
         """Measure it again, by a process of its own, which goes on when the page is closed."""
         adapter = self._adapter(name)
@@ -164,12 +172,12 @@ def adapters_tab(home: Path, shelves: tuple[Path, ...], database: str | None = N
     comparison = _html("adapter-comparison")
     shown = [seen, chooser, head, plot, tail, other]
     clock = gr.Timer(2)
-    clock.tick(page.view, [chooser, seen], shown, queue=False, show_progress="hidden", api_visibility="private")
+    clock.tick(page.look, [seen], shown, queue=False, show_progress="hidden", api_visibility="private")
     chooser.input(page.view, [chooser], shown, queue=False, show_progress="hidden", api_visibility="private")
     both.click(page.compare, [chooser, other], comparison, api_visibility="private")
     chooser.change(lambda: "", None, comparison, show_progress="hidden", api_visibility="private")
     if enabled:
-        _actions(page, chooser, shown)
+        _actions(page, chooser, seen, shown)
     else:
         gr.Markdown("*This is a public demo: to change or download adapters, run Fourfold on a machine of your own.*")
 
@@ -179,7 +187,7 @@ def _html(name: str) -> gr.HTML:
     return gr.HTML(css_template=css, apply_default_css=False, js_on_load=None, elem_id=name, padding=False)
 
 
-def _actions(page: AdaptersPage, chooser: gr.Radio, shown: list[Any]) -> None:
+def _actions(page: AdaptersPage, chooser: gr.Radio, seen: gr.State, shown: list[Any]) -> None:
     """What one can do with the chosen adapter."""
     gr.Markdown("## Do something with it")
     status = gr.Markdown(elem_id="adapter-status")
@@ -218,5 +226,7 @@ def _actions(page: AdaptersPage, chooser: gr.Radio, shown: list[Any]) -> None:
     no.click(lambda: gr.update(visible=False), None, confirmation, api_visibility="private")
     chooser.input(lambda: gr.update(visible=False), None, confirmation, api_visibility="private")
     deleted = yes.click(page.delete, [asked, although], [confirmation, status], api_visibility="private")
-    for done in (measured, renamed, deleted):
-        done.success(page.view, [chooser], shown, show_progress="hidden", api_visibility="private")
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    renamed.success(page.view, [chooser], shown, **quiet)
+    for done in (measured, deleted):
+        done.success(page.look, [seen], shown, **quiet)
