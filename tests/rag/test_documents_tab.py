@@ -9,12 +9,14 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from rag.chunking import Chunking
 from rag.deleting_tab import Deleting
 from rag.documents_tab import DocumentsPage, Refreshing
 from rag.documents_view import LISTED, adding_html, found_html
 from rag.embedder import Embedder
 from rag.errors import InputError
 from rag.hits import Found, Hit
+from rag.index import Index
 from rag.labels import Filter
 from rag.library import Adding, Library
 from rag.search_tab import Searching, Typed
@@ -145,6 +147,17 @@ def test_the_state_says_how_the_index_was_made_and_whether_its_caches_follow(pag
     (damaged,) = page.library.open("shop").folder.glob("words-*.safetensors")
     damaged.write_bytes(b"cut short")
     assert "built for 2 chunks" in page.view("shop")[2]
+
+
+def test_an_index_cut_as_earlier_is_said_to_be_until_it_is_cut_anew(page: DocumentsPage, embedder: Embedder) -> None:
+    Index(page.library.folder / "old", embedder, Chunking(even=False)).add([("hours.md", HOURS.encode())])
+    assert "chunks of 200 tokens, cut as earlier versions did" in page.view("old")[2]
+    page.recut("old", 200, 0)
+    assert page.library.adding
+    finish(page.library.adding)
+    state = page.view("old")[2]
+    assert "chunks of 200 tokens" in state
+    assert "earlier versions" not in state
 
 
 def test_tags_are_put_on_and_taken_off_and_filter_a_search(page: DocumentsPage) -> None:
