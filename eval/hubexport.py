@@ -7,7 +7,8 @@ from huggingface_hub import HfApi
 from eval.errors import InputError
 from eval.export import FORMATS, LESSONS
 from eval.vote import Vote
-from tuning.hub import REPO, told
+from tuning.hub import told
+from tuning.repository import is_repository
 
 
 def push(votes: Sequence[Vote], name: str, repo: str, public: bool = False) -> str:
@@ -17,7 +18,7 @@ def push(votes: Sequence[Vote], name: str, repo: str, public: bool = False) -> s
     name cannot be a repository, the Hub cannot be reached or does not let this user write there, and where a data set
     that is to be private is there and public.
     """
-    if not REPO.fullmatch(repo):
+    if not is_repository(repo):
         raise InputError(f"{repo!r} is no repository; name it owner/name.")
     ending = "jsonl" if name in LESSONS else name
     with told(repo):

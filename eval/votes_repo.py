@@ -5,7 +5,6 @@ no bound of their own in time, so each gets one here; one that ends later still 
 twice is merged by its ids.
 """
 
-import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -15,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from eval.errors import InputError
+from tuning.repository import is_repository
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 FOLDER = "votes"
 ANSWER_SECONDS = 60.0
 """How long one call may take."""
@@ -42,7 +41,7 @@ class VotesRepo:
 
     def __init__(self, name: str, public: bool = False, seconds: float = ANSWER_SECONDS) -> None:
         """Connects to nothing. Raises InputError where `name` cannot be a repository's."""
-        if not NAME.fullmatch(name):
+        if not is_repository(name):
             raise InputError(f"FOURFOLD_VOTES_REPO is {name!r}, which is no repository; name it owner/name.")
         self.name = name
         self._public = public

@@ -76,7 +76,7 @@ def chunking_options(parser: argparse.ArgumentParser) -> None:
 
 
 def chunking_of(options: argparse.Namespace, held: Chunking) -> Chunking:
-    """The chunking that the options ask for; what they do not say is as `held`. Raises InputError."""
+    """The chunking that the options ask for; size and overlap are as `held` where not said. Raises InputError."""
     size, overlap = options.chunk_size, options.overlap
     return Chunking(held.size if size is None else size, held.overlap if overlap is None else overlap)
 

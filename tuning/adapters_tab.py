@@ -19,11 +19,14 @@ from tuning.errands import Errands
 from tuning.errors import InputError
 from tuning.keeping import delete, rename
 from tuning.neighbours import votes_with
+from tuning.repository import is_repository
 from tuning.rowfiles import READERS
 
 CSS = Path(__file__).with_name("adapters.css")
 FORMS = {"PEFT adapter": (), "Whole model": ("--merge",), "GGUF file": ("--gguf",)}
 """How an adapter can be downloaded, and what `export` is told then."""
+PUSHED = ("PEFT adapter", "Whole model")
+"""Those of them that the Hub is given."""
 CLICK_THE_FILE = "() => document.querySelector('#adapter-file')?.click()"
 """The archive is built when it is asked for; only then is there something to download."""
 
@@ -109,10 +112,16 @@ class AdaptersPage:
 
     def push(self, name: Any, repo: Any, private: Any, form: Any) -> Iterator[str]:
         """Upload it to the Hub with the host's token."""
-        adapter = self._adapter(name)
-        options = ["--private"] * bool(private) + ["--merge"] * (str(form) == "Whole model")
-        yield from self._errand("Uploading", "push", *options, "--", adapter.name, str(repo or "").strip())
-        yield f"{adapter.name} is on the Hub as {str(repo).strip()}."
+        adapter, target = self._adapter(name), str(repo or "").strip()
+        if not is_repository(target):
+            raise gr.Error(f"{target[:100]!r} is no repository; name it owner/name.", print_exception=False)
+        if form not in PUSHED:
+            raise gr.Error(
+                f"The Hub is given no {str(form)[:100]}; choose {' or '.join(PUSHED)}.", print_exception=False
+            )
+        options = [*["--private"] * bool(private), *FORMS[form]]
+        yield from self._errand("Uploading", "push", *options, "--", adapter.name, target)
+        yield f"{adapter.name} is on the Hub as {target}."
 
     def ask(self, name: Any) -> list[Any]:
         """Ask before deleting, and say what refers to it."""
@@ -211,7 +220,7 @@ def _actions(page: AdaptersPage, chooser: gr.Radio, seen: gr.State, shown: list[
         form = gr.Radio(list(FORMS), value="PEFT adapter", label="As")
         download = gr.Button("Download", min_width=150)
         file = gr.DownloadButton(visible="hidden", elem_id="adapter-file")
-        repo = gr.Textbox(label="Repository on the Hugging Face Hub", placeholder="owner/name")
+        repo = gr.Textbox(label="Repository on the Hugging Face Hub", placeholder="owner/name", max_length=200)
         private = gr.Checkbox(True, label="Private")
         upload = gr.Button("Push to the Hub", min_width=150)
     slow: dict[str, Any] = {"concurrency_id": "adapters", "concurrency_limit": 1, "api_visibility": "private"}

@@ -1,7 +1,6 @@
 """Push an adapter to the Hugging Face Hub, with the card that states all that is known of it."""
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +18,11 @@ from huggingface_hub.errors import (
 from tuning.adapters import CARD, CONFIG, Adapter
 from tuning.errors import InputError
 from tuning.exports import export_adapter
+from tuning.repository import is_repository
 
 if TYPE_CHECKING:
     from tuning.base import Base
 
-REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 TRANSPORT: type[Exception] = HfHubHTTPError.__bases__[0]
 """The root of all that the Hub's HTTP client raises, whichever client that is."""
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN to a token that may write"
@@ -35,7 +34,7 @@ def push(adapter: Adapter, repo: str, private: bool = False, base: "Base | None"
     What is uploaded is what an export writes, without where files of this machine lie. Raises InputError in one
     sentence where the name cannot be a repository, the Hub cannot be reached, or does not let this user write there.
     """
-    if not REPO.fullmatch(repo):
+    if not is_repository(repo):
         raise InputError(f"{repo!r} is no repository; name it owner/name")
     with TemporaryDirectory(prefix="fourfold-push-") as scratch, told(repo):
         folder = export_adapter(adapter, Path(scratch) / "upload", base)

@@ -208,11 +208,28 @@ def test_what_is_asked_for_is_what_is_done(page: AdaptersPage, home: Path, tmp_p
     make(home, "mine")
     play(page, f"import os, sys; open({str(tmp_path / 'said')!r}, 'a').write(f'{{sys.argv[1:]}} {{os.environ}}\\n')")
     assert list(page.measure("mine"))[-1] == ""
-    assert list(page.push("mine", " --help ", True, "Whole model"))[-1] == "mine is on the Hub as --help."
+    assert list(page.push("mine", " --help/me ", True, "Whole model"))[-1] == "mine is on the Hub as --help/me."
     measured, pushed = (tmp_path / "said").read_text().splitlines()
     assert measured.startswith("['assess', '--', 'mine'] ")
     assert f"'FOURFOLD_HOME': '{home}'" in measured
-    assert pushed.startswith("['push', '--private', '--merge', '--', 'mine', '--help'] ")
+    assert pushed.startswith("['push', '--private', '--merge', '--', 'mine', '--help/me'] ")
+
+
+@pytest.mark.parametrize("repo", [None, "", "nobody", "me/mine/too", "me/\0", "me/" + "x" * 200_000, ["me/mine"], 3])
+def test_what_is_no_repository_starts_no_upload(page: AdaptersPage, home: Path, repo: Any) -> None:
+    """A name of 200,000 characters once ended in an error of the system's, which no page words."""
+    make(home, "mine")
+    with pytest.raises(gr.Error, match="is no repository; name it owner/name") as raised:
+        next(page.push("mine", repo, True, "PEFT adapter"))
+    assert len(str(raised.value)) < 300
+
+
+@pytest.mark.parametrize("form", ["GGUF file", None, ["PEFT adapter"], "x" * 10_000])
+def test_the_hub_is_given_what_was_chosen_or_nothing(page: AdaptersPage, home: Path, form: Any) -> None:
+    """With a GGUF file chosen, the PEFT adapter was pushed without a word."""
+    make(home, "mine")
+    with pytest.raises(gr.Error, match="choose PEFT adapter or Whole model"):
+        next(page.push("mine", "me/mine", True, form))
 
 
 def test_the_same_errand_is_not_run_twice_at_a_time_and_goes_on_when_nobody_watches(home: Path, tmp_path: Path) -> None:
