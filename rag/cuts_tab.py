@@ -54,8 +54,9 @@ def cutting_parts(cutting: Cutting, files: gr.File) -> tuple[gr.Number, gr.Numbe
     """Build the part; the size and overlap that are typed in, and the button that cuts an index anew."""
     gr.Markdown(
         "Documents are cut between paragraphs and sentences into chunks of at most so many tokens, as the embedder "
-        "counts them. A chunk may begin with the last sentences of the one before it. A new index is cut so; what an "
-        "index holds already is embedded anew, and serves as it was meanwhile."
+        "counts them. A chunk may begin with the last sentences of the one before it; a paragraph's short end is "
+        "evened out with the chunk before. A new index is cut so; what an index holds already is embedded anew, and "
+        "serves as it was meanwhile."
     )
     with gr.Row(equal_height=True):
         size = gr.Number(SIZE, label="Chunk size", minimum=LEAST, precision=0, min_width=120)
