@@ -13,6 +13,7 @@ ADAPTER_METHODS = ("lora", "rslora", "dora", "qlora")
 PREFERENCE_METHODS = ("dpo", "kto")
 METHODS = (*ADAPTER_METHODS, "full", *PREFERENCE_METHODS)
 PRECISIONS = ("auto", "float32", "bfloat16")
+SCHEDULES = ("cosine", "averaged")
 
 
 def option(default: T, meaning: str) -> T:
@@ -58,7 +59,13 @@ class TrainConfig:
     )
     warmup: float = option(
         0.1,
-        "Share of the steps in which the learning rate rises to its peak; after it, it falls along a cosine to zero.",
+        "Share of the steps in which the learning rate rises to its peak.",
+    )
+    schedule: str = option(
+        "cosine",
+        "cosine: after its peak the learning rate falls along a cosine to zero. averaged: it stays there, and what is "
+        "kept is the mean of the weights after each of the last 60% of the steps (Izmailov et al. 2018), which evens "
+        "out the noise of few rows.",
     )
     weight_decay: float = option(
         0.0,
@@ -103,6 +110,8 @@ class TrainConfig:
             raise InputError(f"method {self.method!r} is not available; choose one of: {', '.join(METHODS)}")
         if self.precision not in PRECISIONS:
             raise InputError(f"precision {self.precision!r} is unknown; choose one of: {', '.join(PRECISIONS)}")
+        if self.schedule not in SCHEDULES:
+            raise InputError(f"schedule {self.schedule!r} is unknown; choose one of: {', '.join(SCHEDULES)}")
         self._within("rank", 1, 1024)
         self._within("alpha", 1e-6, 1e6)
         self._within("dropout", 0.0, 0.9)

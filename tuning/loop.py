@@ -145,6 +145,7 @@ class AnswerTrainer(WholeCheckpoints):
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
         rows: Any = eval_dataset if eval_dataset is not None else self.eval_dataset
+        self._settle()
         loss = mean_answer_loss(self.model, rows, self._lay, self.args.eval_batch_size, self._precision)
         metrics = {f"{metric_key_prefix}_loss": loss}
         self.log(metrics)

@@ -11,6 +11,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 
 from tuning import lora, ranks
 from tuning.adapters import Adapter
+from tuning.averaging import AveragingAdamW
 from tuning.base import Base
 from tuning.before import Before
 from tuning.checkpoints import latest_whole
@@ -21,6 +22,9 @@ from tuning.heldout import TEST_ROWS, write_rows
 from tuning.loop import Progress, Reporter, diverged
 from tuning.pace import Estimate
 from tuning.saving import SaveClock
+
+NOT_AVERAGED = 0.4
+"""Share of the steps, from the first on, whose weights stay out of the average."""
 
 
 class Stopped(Exception):
@@ -40,8 +44,10 @@ class Task:
     @property
     def identity(self) -> dict[str, Any]:
         """All that the outcome depends on."""
-        start = self.start.digest if self.start else None
-        return {"base": self.base.digest, "rows": self.data.sha256, "start": start, "config": asdict(self.config)}
+        start, config = self.start.digest if self.start else None, asdict(self.config)
+        if self.config.schedule == "cosine":
+            del config["schedule"]  # runs that began before there was a choice go on
+        return {"base": self.base.digest, "rows": self.data.sha256, "start": start, "config": config}
 
 
 class Run(ABC):
@@ -107,6 +113,9 @@ class Run(ABC):
         self.results = dict(self.before.recall("base", self.measure_before))
         if self.stop():
             raise Stopped("stopped before its first step")
+        if self.task.config.schedule == "averaged":
+            options = {"lr": self.task.config.learning_rate, "after": int(NOT_AVERAGED * self.steps), "fused": True}
+            self.trainer.optimizer_cls_and_kwargs = (AveragingAdamW, options)
         self.trainer.train(latest_whole(self.before.checkpoints))  # type: ignore[arg-type]
         step, rate = self.trainer.state.global_step, self.task.config.learning_rate
         if not self.round():
@@ -140,7 +149,7 @@ class Run(ABC):
             "per_device_eval_batch_size": config.batch_size // ranks.count(),
             "num_train_epochs": config.epochs,
             "learning_rate": config.learning_rate,
-            "lr_scheduler_type": "cosine",
+            "lr_scheduler_type": "cosine" if config.schedule == "cosine" else "constant_with_warmup",
             "warmup_steps": config.warmup,
             "weight_decay": config.weight_decay,
             "seed": config.seed,

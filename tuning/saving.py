@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from accelerate.optimizer import AcceleratedOptimizer
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainerControl, TrainerState
 
 from tuning.checkpoints import STATE, WRITING, at_step, is_whole, keep, publish
@@ -42,7 +43,18 @@ class WholeCheckpoints(Trainer):
     def train(self, resume_from_checkpoint: Any = None, *arguments: Any, **options: Any) -> Any:
         if resume_from_checkpoint:
             self.args.eval_on_start = False  # it was measured then, and the early stop would count it twice
-        return super().train(resume_from_checkpoint, *arguments, **options)
+        outcome = super().train(resume_from_checkpoint, *arguments, **options)
+        self._settle()
+        return outcome
+
+    def _settle(self) -> None:
+        """Have the model hold what is kept; an optimizer that averages puts other weights there while it trains."""
+        if isinstance(self.optimizer, AcceleratedOptimizer):
+            self.optimizer.eval()
+
+    def _load_best_model(self) -> None:
+        self._settle()  # else, done later, it would take what is loaded here for weights in training
+        super()._load_best_model()
 
     @property
     def _folder(self) -> Path:
@@ -56,6 +68,7 @@ class WholeCheckpoints(Trainer):
         if self.args.should_save:
             shutil.rmtree(writing, ignore_errors=True)  # what a killed process left
         self.accelerator.wait_for_everyone()
+        self._settle()
         self._writing = writing
         try:
             super()._save_checkpoint(model, trial)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from tuning.config import METHODS, PRECISIONS, PREFERENCE_METHODS, PRESETS, TrainConfig
+from tuning.config import METHODS, PRECISIONS, PREFERENCE_METHODS, PRESETS, SCHEDULES, TrainConfig
 from tuning.errors import InputError
 
 FIELDS = tuple(field.name for field in fields(TrainConfig) if field.name != "method")
@@ -12,7 +12,7 @@ FIELDS = tuple(field.name for field in fields(TrainConfig) if field.name != "met
 FIRST = ("learning_rate", "epochs", "batch_size", "rank")
 """What most often is changed, and is shown without being asked for."""
 SWITCHES = tuple(field.name for field in fields(TrainConfig) if isinstance(field.default, bool))
-CHOICES = {"precision": PRECISIONS}
+CHOICES = {"precision": PRECISIONS, "schedule": SCHEDULES}
 ONLY = {"beta": PREFERENCE_METHODS, "anchor": ("dpo",)}
 """Fields that mean something to these methods alone."""
 FRESH = "nothing: a fresh adapter"

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuning.commands import base_option, command, folders, home, show
-from tuning.config import METHODS, PRECISIONS, PRESETS, TrainConfig
+from tuning.config import METHODS, PRESETS, TrainConfig
 from tuning.recipe_options import read_recipe, recipe_options
 from tuning.run_commands import carry_out
+from tuning.settings import CHOICES
 
 if TYPE_CHECKING:
     from tuning.adapters import Adapter
@@ -31,7 +32,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
         "--from", dest="start", metavar="ADAPTER", help="go on from this adapter (default: a fresh one)"
     )
     parser.add_argument("--preset", choices=PRESETS, default="balanced", help="where the values below start from")
-    choices = {"method": METHODS, "precision": PRECISIONS}
+    choices = {"method": METHODS, **CHOICES}
     for field in fields(TrainConfig):
         meaning = field.metadata["meaning"].replace("%", "%%")  # which argparse would fill in
         flag = "--" + field.name.replace("_", "-")

@@ -25,7 +25,7 @@ from tuning.train import train
 
 DATA = REPO.parent / "shared" / "data" / "squad_xquad_en" / "xquad.en.json"
 WANTED = {"test": 120, "validation": 24, "train": 800}
-CONFIG = TrainConfig(epochs=1, patience=0, max_length=2048, learning_rate=1e-3)
+CONFIG = TrainConfig(epochs=1, patience=0, max_length=2048, learning_rate=1e-3, schedule="averaged")
 AT_ONCE = 30
 
 

@@ -12,6 +12,7 @@ from torch.distributed.fsdp import fully_shard
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tuning import lora, ranks
+from tuning.averaging import AveragingAdamW
 from tuning.base import Base
 from tuning.config import TrainConfig
 from tuning.dialogues import encode, load
@@ -33,7 +34,8 @@ def main(tiny: Path, rows: Path, out: Path) -> None:
         fully_shard(model, mesh=mesh)
         assert ranks.is_sharded(model)
     examples = [encode(tokenizer, row.grounded) for row in load(rows, tokenizer, 128, 0).splits.train]
-    optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=1e-2)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = AveragingAdamW(trained, after=1, lr=1e-2)
     for start in range(0, len(examples), 8):
         step = [vars(example) for example in examples[start : start + 8]]
         batch = collate_packed(ranks.share(step))
@@ -42,6 +44,7 @@ def main(tiny: Path, rows: Path, out: Path) -> None:
         (loss / tokens * ranks.count() ** 2).backward()  # the tokens were counted by every process, and FSDP averages
         optimizer.step()
         optimizer.zero_grad()
+    optimizer.eval()
     assert lora.round_to_half(model)
     mean = mean_answer_loss(model, examples, collate_packed, 8, "bfloat16")
     weights = ranks.gathered(model)

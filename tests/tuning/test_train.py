@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors.torch import load_file
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tuning import lora
 from tuning.adapters import list_adapters
 from tuning.answers import AnswersRun
 from tuning.base import Base, load_base
@@ -110,18 +112,70 @@ def test_the_loss_that_is_told_is_the_mean_over_all_answer_tokens(base: Base, tm
     assert adapter.card["answer_tokens_per_second"] > 0
 
 
-def test_the_best_checkpoint_is_what_is_kept(base: Base, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("schedule", "epochs"), [("cosine", 30), ("averaged", 3)])
+def test_the_best_checkpoint_is_what_is_kept(base: Base, tmp_path: Path, schedule: str, epochs: int) -> None:
     rows = write_contrary_rows(tmp_path / "contrary.jsonl")
     data = load(rows, base.tokenizer, 128, 0)
-    adapter = train(base, data, CONFIG, "mine", tmp_path / "adapters", tmp_path / "work")
+    config = replace(CONFIG, schedule=schedule, epochs=epochs)
+    adapter = train(base, data, config, "mine", tmp_path / "adapters", tmp_path / "work")
     validations = dict(adapter.card["curves"]["validation"])
     best = min(loss for step, loss in validations.items() if step)
-    assert validations[max(validations)] > best + 0.5
+    assert validations[max(validations)] > best + 0.1
     assert adapter.card["validation_loss"] == best
     tuned = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base.model.name_or_path), str(adapter.path))
     examples = [encode(base.tokenizer, row.messages) for row in data.splits.validation]
     kept = mean_answer_loss(tuned, examples, collate_packed, 8, "float32")
     assert kept == pytest.approx(best, rel=5e-3)  # stored in float16
+
+
+def adapter_weights(folder: Path) -> dict[str, torch.Tensor]:
+    return {name: weight.float() for name, weight in load_file(folder / "adapter_model.safetensors").items()}
+
+
+def test_averaged_keeps_the_mean_of_the_later_steps(base: Base, tmp_path: Path) -> None:
+    """Against a plain loop."""
+    config = replace(CONFIG, schedule="averaged", learning_rate=3e-3, epochs=10, warmup=0.2)
+    adapter, events = run(base, tmp_path, config)
+    rates = [event["learning_rate"] for event in events if event["event"] == "step"]
+    model = lora.attach(base, config, "float32")
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=3e-3, weight_decay=0.0)
+    rows = load(tmp_path / "rows.jsonl", base.tokenizer, 128, 0).splits.train
+    batch = collate_packed([vars(encode(base.tokenizer, row.messages)) for row in rows])
+    went_through = []
+    for step in range(10):
+        optimizer.param_groups[0]["lr"] = 3e-3 * min(1, step / 2)
+        loss, tokens = answer_loss(model, batch, "float32")
+        (loss / tokens).backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        went_through.append({name: weight.clone() for name, weight in get_peft_model_state_dict(model).items()})
+    kept = adapter_weights(adapter.path)
+    assert rates[2:] == [3e-3] * 8
+    assert kept.keys() == went_through[0].keys()
+    for name, weight in kept.items():
+        mean = torch.stack([weights[name] for weights in went_through[4:]]).mean(dim=0)
+        assert torch.allclose(weight, mean, atol=2e-4, rtol=1e-3)
+    assert any(not torch.allclose(kept[name], went_through[-1][name], atol=2e-3) for name in kept)
+
+
+@pytest.mark.parametrize("splits", [("train",), ("train", "train", "train", "validation")])
+def test_averaged_goes_on_after_a_stop_as_if_there_had_been_none(
+    base: Base, tmp_path: Path, splits: tuple[str, ...]
+) -> None:
+    config = replace(CONFIG, schedule="averaged", learning_rate=3e-3, epochs=8, batch_size=4)
+    calls: list[int] = []
+    whole, _ = run(base, tmp_path / "whole", config, rows=16, splits=splits)
+    stopped, _ = run(
+        base, tmp_path / "cut", config, rows=16, splits=splits, stop=lambda: calls.append(1) or len(calls) > 19
+    )
+    assert stopped.card["ended"] == "stopped"
+    going_on, events = run(base, tmp_path / "cut", config, rows=16, splits=splits)
+    assert next(event["step"] for event in events if event["event"] == "resumed") == stopped.card["steps"]
+    assert going_on.card["steps"] == whole.card["steps"]
+    ours, theirs = adapter_weights(going_on.path), adapter_weights(whole.path)
+    assert all(torch.equal(weight, theirs[name]) for name, weight in ours.items())
 
 
 def test_early_stop_ends_when_validation_no_longer_improves(base: Base, tmp_path: Path) -> None:
@@ -419,6 +473,7 @@ def test_bfloat16_learns_as_float32_does(base: Base, tmp_path: Path) -> None:
     [
         {"method": "ppo"},
         {"precision": "int4"},
+        {"schedule": "linear"},
         {"rank": 0},
         {"learning_rate": -1.0},
         {"learning_rate": float("nan")},
