@@ -81,7 +81,7 @@ class AnswersRun(Run):
             total, tokens = answer_loss(self.model, batch, self.precision)
             return total / tokens
 
-        return estimate(self.model, batches, self.steps, measured / ranks.count(), loss)
+        return estimate(self.model, batches, self.steps, measured / ranks.count(), loss, self.averages)
 
     def measure_before(self) -> dict[str, float | None]:
         as_before: AbstractContextManager[Any] = nullcontext() if self._full else self.model.disable_adapter()

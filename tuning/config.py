@@ -14,6 +14,8 @@ PREFERENCE_METHODS = ("dpo", "kto")
 METHODS = (*ADAPTER_METHODS, "full", *PREFERENCE_METHODS)
 PRECISIONS = ("auto", "float32", "bfloat16")
 SCHEDULES = ("cosine", "averaged")
+AVERAGED = 0.6
+"""Share of the steps, up to the last, whose weights are averaged."""
 
 
 def option(default: T, meaning: str) -> T:
@@ -64,8 +66,8 @@ class TrainConfig:
     schedule: str = option(
         "cosine",
         "cosine: after its peak the learning rate falls along a cosine to zero. averaged: it stays there, and what is "
-        "kept is the mean of the weights after each of the last 60% of the steps (Izmailov et al. 2018), which evens "
-        "out the noise of few rows.",
+        f"kept is the mean of the weights after each of the last {AVERAGED:.0%} of the steps (Izmailov et al. 2018), "
+        "which evens out the noise of few rows.",
     )
     weight_decay: float = option(
         0.0,

@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 import torch
 
+from tuning.averaging import AveragingAdamW
 from tuning.base import Base
 from tuning.config import TrainConfig
 from tuning.dialogues import Example
@@ -68,7 +69,12 @@ def _processor_seconds(model: Any, batch: dict[str, torch.Tensor], precision: st
 
 
 def estimate(
-    model: Any, batches: Sequence[Batch], steps: float, measured: float, loss: Callable[[Batch], torch.Tensor]
+    model: Any,
+    batches: Sequence[Batch],
+    steps: float,
+    measured: float,
+    loss: Callable[[Batch], torch.Tensor],
+    averages: bool = False,
 ) -> Estimate:
     """Time the largest of `batches` and a middling one, with an optimizer, and reckon the whole run from them.
 
@@ -79,7 +85,7 @@ def estimate(
     ordered = sorted(batches, key=_tokens)
     largest, typical = ordered[-1], ordered[len(ordered) // 2]
     random = torch.get_rng_state()
-    seconds = {_tokens(batch): _seconds(model, batch, loss) for batch in (typical, largest)}
+    seconds = {_tokens(batch): _seconds(model, batch, loss, averages) for batch in (typical, largest)}
     torch.set_rng_state(random)
     each = seconds[_tokens(typical)] / _tokens(typical)
     mean = sum(map(_tokens, ordered)) / len(ordered)
@@ -101,11 +107,12 @@ def _tokens(batch: Batch) -> int:
     return int(batch["input_ids"].numel())
 
 
-def _seconds(model: Any, batch: Batch, loss: Callable[[Batch], torch.Tensor]) -> float:
+def _seconds(model: Any, batch: Batch, loss: Callable[[Batch], torch.Tensor], averages: bool) -> float:
     """Seconds of a real step over the batch, but with a step size of zero."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     batch = on(trained[0].device, batch)
-    optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=0.0)
+    options: dict[str, Any] = {"lr": 0.0, "weight_decay": 0.0}
+    optimizer = AveragingAdamW(trained, after=0, **options) if averages else torch.optim.AdamW(trained, **options)
     model.train()
     best = float("inf")
     for _ in range(2):  # the first one allocates memory
@@ -116,6 +123,8 @@ def _seconds(model: Any, batch: Batch, loss: Callable[[Batch], torch.Tensor]) ->
         optimizer.zero_grad()
         float(value.detach())  # waits for a GPU
         best = min(best, time.perf_counter() - start)
+    if isinstance(optimizer, AveragingAdamW):
+        optimizer.eval()  # takes the most memory; the mean of weights that stay is the weights
     return best
 
 

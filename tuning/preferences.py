@@ -104,6 +104,7 @@ class PreferencesRun(Run):
             self.steps,
             measured / ranks.count(),
             self._loss,
+            self.averages,
         )
         self.progress.answer_tokens = 0  # what was timed is no part of the run
         for kept in trainer._metrics.values():

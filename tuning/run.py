@@ -15,16 +15,13 @@ from tuning.averaging import AveragingAdamW
 from tuning.base import Base
 from tuning.before import Before
 from tuning.checkpoints import latest_whole
-from tuning.config import TrainConfig
+from tuning.config import AVERAGED, TrainConfig
 from tuning.dialogues import Dataset
 from tuning.errors import InputError
 from tuning.heldout import TEST_ROWS, write_rows
 from tuning.loop import Progress, Reporter, diverged
 from tuning.pace import Estimate
 from tuning.saving import SaveClock
-
-NOT_AVERAGED = 0.4
-"""Share of the steps, from the first on, whose weights stay out of the average."""
 
 
 class Stopped(Exception):
@@ -99,6 +96,11 @@ class Run(ABC):
         config = self.task.config
         return math.ceil(math.ceil(len(self.task.data.splits.train) / config.batch_size) * config.epochs)
 
+    @property
+    def averages(self) -> bool:
+        """Whether what is learnt is the mean of many steps' weights."""
+        return self.task.config.schedule == "averaged"
+
     def train(self, estimate: bool = False) -> None:
         """Train, or go on from the last whole checkpoint, and measure; with `estimate`, first say what that will take.
 
@@ -113,8 +115,8 @@ class Run(ABC):
         self.results = dict(self.before.recall("base", self.measure_before))
         if self.stop():
             raise Stopped("stopped before its first step")
-        if self.task.config.schedule == "averaged":
-            options = {"lr": self.task.config.learning_rate, "after": int(NOT_AVERAGED * self.steps), "fused": True}
+        if self.averages:
+            options = {"lr": self.task.config.learning_rate, "after": int((1 - AVERAGED) * self.steps), "fused": True}
             self.trainer.optimizer_cls_and_kwargs = (AveragingAdamW, options)
         self.trainer.train(latest_whole(self.before.checkpoints))  # type: ignore[arg-type]
         step, rate = self.trainer.state.global_step, self.task.config.learning_rate
@@ -149,7 +151,7 @@ class Run(ABC):
             "per_device_eval_batch_size": config.batch_size // ranks.count(),
             "num_train_epochs": config.epochs,
             "learning_rate": config.learning_rate,
-            "lr_scheduler_type": "cosine" if config.schedule == "cosine" else "constant_with_warmup",
+            "lr_scheduler_type": "constant_with_warmup" if self.averages else "cosine",
             "warmup_steps": config.warmup,
             "weight_decay": config.weight_decay,
             "seed": config.seed,

@@ -18,6 +18,7 @@ from tuning import lora
 from tuning.adapters import list_adapters
 from tuning.answers import AnswersRun
 from tuning.base import Base, load_base
+from tuning.config import SCHEDULES
 from tuning.dialogues import encode, load
 from tuning.engine import Engine
 from tuning.errors import InputError
@@ -355,8 +356,11 @@ def test_dpo_goes_on_from_an_adapter_and_leaves_no_copy_of_it(base: Base, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_sweep_takes_the_rate_that_validates_best_and_none_that_diverges(base: Base, tmp_path: Path) -> None:
-    config = replace(CONFIG, learning_rate=5e-3, epochs=12, sweep=True, seed=1)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_sweep_takes_the_rate_that_validates_best_and_none_that_diverges(
+    base: Base, tmp_path: Path, schedule: str
+) -> None:
+    config = replace(CONFIG, learning_rate=5e-3, epochs=12, sweep=True, seed=1, schedule=schedule)
     adapter, events = run(base, tmp_path, config, rows=24, splits=("train", "train", "validation"))
     tried = {event["learning_rate"]: event["loss"] for event in events if event["event"] == "sweep"}
     assert sorted(tried) == [0.002, 0.005, 0.01, 0.02]
@@ -382,11 +386,12 @@ def test_an_estimate_changes_nothing_and_grows_with_the_work(base: Base, tmp_pat
     assert "GB of memory" in short.words()
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
 def test_a_run_does_not_depend_on_having_been_timed(
-    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, schedule: str
 ) -> None:
     """Dropout draws random numbers, also in the steps that are only timed."""
-    config = replace(CONFIG, epochs=2, dropout=0.2)
+    config = replace(CONFIG, epochs=2, dropout=0.2, schedule=schedule)
     timed, events = run(base, tmp_path / "timed", config, rows=24)
     assert [event["event"] for event in events if event["event"] != "note"][:2] == ["start", "estimate"]
     monkeypatch.setattr(AnswersRun, "estimate", lambda self: Estimate(1.0, 1.0, 1, 1))
